@@ -1,0 +1,66 @@
+# Everything runs from .venv, which is installed from requirements.lock (exact versions, checked hashes).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The one discovery that needs nothing but this checkout: minutes of search, seed, archive.
+MINUTES ?= 1
+SEED ?= 0
+ARCHIVE ?= sqlite:///sldagent.db
+PYTEST_ARGS ?= -q -n 2 --dist loadfile
+
+.PHONY: help install extras discover test lint types bench lock clean
+
+help:
+	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
+	@echo "make test       run the tests        make lint    ruff      make types   mypy"
+	@echo "make bench      time the fits and a short discovery"
+	@echo "make extras     install the optional packages (llm, ray, postgres, jax) too"
+	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $(PYTHON) is older than Python 3.11; set PYTHON=python3.x" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	sed '/^# Extras/,$$d' requirements.lock > $(VENV)/base.lock
+	$(PIP) install -q --no-compile --require-hashes -r $(VENV)/base.lock
+	$(PIP) install -q --no-compile --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP)
+
+extras: $(STAMP)
+	sed -n '/^# Extras/,$$p' requirements.lock > $(VENV)/extras.lock
+	$(PIP) install -q --no-deps --require-hashes -r $(VENV)/extras.lock
+
+discover: $(STAMP)
+	$(BIN)/sldagent discover tiny_lm --minutes $(MINUTES) --seed $(SEED) --archive $(ARCHIVE)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/sldagent bench
+
+COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate --quiet
+lock:
+	$(COMPILE) --extra dev --extra all --upgrade --output-file $(VENV)/all.lock
+	$(COMPILE) --extra dev --constraint $(VENV)/all.lock --output-file $(VENV)/base.lock
+	{ echo '# Base packages and development tools, for every Python from 3.11 on.  Written by "make lock"; do not edit.'; \
+	  cat $(VENV)/base.lock; \
+	  echo '# Extras: what llm, ray, postgres and jax add.'; \
+	  awk 'NR == FNR { if (/^[A-Za-z0-9]/) base[$$0]; next } /^[A-Za-z0-9]/ { extra = !($$0 in base) } extra' \
+	    $(VENV)/base.lock $(VENV)/all.lock; \
+	} > requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

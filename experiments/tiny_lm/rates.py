@@ -1,0 +1,129 @@
+"""Learning rates: the parabola of a cell, its vertex and flags, and the law lr*(N, D).  Needs NumPy only."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import grid
+
+
+@dataclass(frozen=True)
+class Run:
+    """The columns of one row of ``runs.csv`` that the tables use."""
+
+    phase: str
+    width: int
+    n_params: int
+    total_params: int
+    tokens: int
+    lr: float
+    seed: int
+    flops: int
+    loss: float
+    diverged: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """The vertex of a parabola in ln lr through three runs of one cell."""
+
+    lr: float
+    loss: float
+    curvature: float
+    edge: bool
+
+
+def load_runs(path: Path) -> list[Run]:
+    """Read ``runs.csv``; an absent file has no runs."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as handle:
+        return [
+            Run(
+                phase=row["phase"],
+                width=int(row["width"]),
+                n_params=int(row["n_params"]),
+                total_params=int(row["total_params"]),
+                tokens=int(row["tokens"]),
+                lr=float(row["lr"]),
+                seed=int(row["seed"]),
+                flops=int(row["flops"]),
+                loss=float(row["val_loss"]),
+                diverged=row["diverged"] == "1",
+                seconds=float(row["train_seconds"]) + float(row["eval_seconds"]),
+            )
+            for row in csv.DictReader(handle)
+        ]
+
+
+def cell_runs(runs: Sequence[Run], width: int, tokens: int, seed: int = 0) -> list[Run]:
+    """Return a cell's finished runs of one seed in the order of the learning rate, without diverged ones."""
+    found = [r for r in runs if (r.width, r.tokens, r.seed) == (width, tokens, seed) and not r.diverged]
+    return sorted(found, key=lambda r: r.lr)
+
+
+def vertex(points: Sequence[Run]) -> Vertex | None:
+    """Fit the parabola through the best run and its neighbours in learning rate.
+
+    At the end of the measured range the last three runs are used.  A vertex outside the range, or a parabola
+    that is not convex, is flagged as an edge; the best run then stands in for the vertex.
+    """
+    if len(points) < 3:
+        return None
+    best = min(range(len(points)), key=lambda i: points[i].loss)
+    first = min(max(best - 1, 0), len(points) - 3)
+    three = points[first : first + 3]
+    x = np.array([math.log(r.lr) for r in three])
+    a, b, c = np.polyfit(x - x[1], [r.loss for r in three], 2)
+    low, high = x[0] - x[1], x[2] - x[1]
+    at = -b / (2 * a) if a > 0 else math.inf
+    if not low <= at <= high:
+        return Vertex(points[best].lr, points[best].loss, float(2 * a), True)
+    return Vertex(math.exp(at + x[1]), float(c - b * b / (4 * a)), float(2 * a), False)
+
+
+def next_edge_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None:
+    """Return one more learning rate beyond the end of the range where the best run lies, or None."""
+    points = cell_runs(runs, width, tokens)
+    if len(points) < 3:
+        return None
+    best = min(range(len(points)), key=lambda i: points[i].loss)
+    if best == 0:
+        return grid.round_rate(points[0].lr / 2)
+    return grid.round_rate(points[-1].lr * 2) if best == len(points) - 1 else None
+
+
+def fit_rate_law(runs: Sequence[Run]) -> tuple[np.ndarray, float, int]:
+    """Fit ln lr* = a + b ln N + c ln D on the unflagged vertices with D <= 1M.
+
+    Returns the three coefficients, the residual standard deviation in ln lr and the number of vertices.
+    """
+    rows, y = [], []
+    for width, tokens in grid.cells():
+        if tokens <= grid.SHORT_TOKENS:
+            found = vertex(cell_runs(runs, width, tokens))
+            if found is not None and not found.edge:
+                rows.append([1.0, math.log(grid.non_embedding(width)), math.log(tokens)])
+                y.append(math.log(found.lr))
+    if len(y) < 6:
+        raise ValueError(f"only {len(y)} unflagged vertices: too few for the law of the learning rate")
+    design, target = np.array(rows), np.array(y)
+    coefficients = np.linalg.lstsq(design, target, rcond=None)[0]
+    residual = target - design @ coefficients
+    return coefficients, float(np.sqrt(residual @ residual / (len(y) - 3))), len(y)
+
+
+def predicted_rate(runs: Sequence[Run], width: int, tokens: int) -> float:
+    """Return the predicted best learning rate; one already used for the cell is kept."""
+    for run in runs:
+        if run.phase == "predicted" and (run.width, run.tokens) == (width, tokens):
+            return run.lr
+    a, b, c = fit_rate_law(runs)[0]
+    return grid.round_rate(math.exp(a + b * math.log(grid.non_embedding(width)) + c * math.log(tokens)))

@@ -1,0 +1,97 @@
+"""Values that go into and come out of the archive; no SQL here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sldagent.evaluation.result import Evaluation
+
+RunStatus = Literal["running", "complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """One finished candidate, as committed.  Its law id is ``f"{run}-{k}"``."""
+
+    k: int
+    island: int
+    operator: str
+    parents: tuple[int, ...]
+    """Candidate indices within the run."""
+    source: str
+    """The program's text."""
+    formula: str
+    """The law's right-hand side in canonical form."""
+    structure: str
+    """Hash of the canonical form."""
+    evaluation: Evaluation
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One discovery run."""
+
+    run: str
+    task: str
+    status: RunStatus
+    seed: int
+    started: datetime
+    finished: datetime | None
+    config: Mapping[str, Any]
+    """The whole configuration, JSON-able."""
+    card: Mapping[str, Any]
+    """The task's roles, ranges, groups and units, JSON-able: enough to apply a law of this run to another table."""
+    mode: str
+    """``blind`` or ``targeted``."""
+    candidates: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    choice: int | None = None
+    """Candidate index of the recommended law."""
+    shortlist: tuple[int, ...] = ()
+    reason: str = ""
+    """Why that law was chosen, one sentence."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """The light side of a candidate: enough for a table or a plot, without fitted values and cut scores."""
+
+    law: str
+    k: int
+    island: int
+    operator: str
+    formula: str
+    structure: str
+    x: float
+    x_se: float
+    complexity: float
+    mdl: float
+    tree: int
+    scalars: int
+    valid: bool
+    invalid_reason: str
+    train_r2: float
+    failure: str
+    """Reason of its failure, or ''."""
+
+
+@dataclass(frozen=True)
+class ScoringRecord:
+    """One logged reading of rows outside training."""
+
+    law: str
+    split: str
+    source: str
+    rows: int
+    r2: float
+    nmse: float
+    nmae: float
+    created: datetime
+    per_target: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Target -> ``r2``, ``nmse``, ``nmae``; NaN where a metric was not given or not finite."""

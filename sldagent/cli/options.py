@@ -1,0 +1,93 @@
+"""Options that several verbs share, and how their texts become values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sldagent.archive.store import Archive
+    from sldagent.tasks.task import Task
+
+DEFAULT_ARCHIVE = "sqlite:///sldagent.db"
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """``--archive`` and ``--json``, which every verb has."""
+    parser.add_argument(
+        "--archive", metavar="URL", default=DEFAULT_ARCHIVE, help=f"database of runs (default: {DEFAULT_ARCHIVE})"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, and only JSON, to standard output")
+
+
+def add_roles(parser: argparse.ArgumentParser) -> None:
+    """Options that say what a table's columns mean."""
+    roles = parser.add_argument_group("columns (guessed, and printed, where not given)")
+    roles.add_argument("--target", metavar="T[,T2]", help="column(s) to predict")
+    roles.add_argument(
+        "--variables",
+        metavar="A,B",
+        help="input columns, each with an optional role: N:scale,lr:setting,r1:proportion",
+    )
+    roles.add_argument("--group", metavar="G", help="column of groups that share the law's form, not its constants")
+    roles.add_argument("--split-column", metavar="S", help="column of 'train' and 'test'; only 'train' rows are used")
+    roles.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
+
+
+def positive_float(text: str) -> float:
+    value = _number(text, float)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return float(value)
+
+
+def positive_int(text: str) -> int:
+    value = _number(text, int)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive whole number")
+    return int(value)
+
+
+def seed_int(text: str) -> int:
+    value = _number(text, int)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
+    return int(value)
+
+
+def _number(text: str, kind: Any) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
+def load_task(args: argparse.Namespace, spec: str) -> Task:
+    """The task that TABLE, CARD or NAME and the role options describe."""
+    from sldagent.tasks.load import load_task as load
+
+    return load(
+        spec,
+        data=data_folder(args),
+        targets=args.target,
+        variables=args.variables,
+        group=args.group,
+        split_column=args.split_column,
+        at=getattr(args, "at", None),
+    )
+
+
+def data_folder(args: argparse.Namespace) -> Path | None:
+    """``--data``, else the environment's SLDAGENT_DATA, else None."""
+    if args.data is not None:
+        return Path(args.data)
+    from_environment = os.environ.get("SLDAGENT_DATA")
+    return Path(from_environment) if from_environment else None
+
+
+def open_archive(args: argparse.Namespace, *, read_only: bool = True) -> Archive:
+    from sldagent.archive.store import Archive
+
+    return Archive.open(args.archive, read_only=read_only)

@@ -1,0 +1,110 @@
+"""One discovery, from the start of its run in the archive to its choice."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sldagent.archive.records import CandidateRecord, RunStatus
+from sldagent.errors import ArchiveError
+from sldagent.evaluation.choice import Choice, choose
+from sldagent.evolution.config import RunConfig
+from sldagent.evolution.journal import Journal
+from sldagent.evolution.observer import Event, NullObserver, Observer
+from sldagent.evolution.plan import Planner
+from sldagent.evolution.search import Search
+from sldagent.evolution.state import SearchState
+from sldagent.evolution.stop import StopReason, StopRule, interruptible
+from sldagent.evolution.summary import RunSummary
+from sldagent.proposers.base import Proposer
+from sldagent.tasks.task import Task
+from sldagent.workers.base import WorkerPool
+
+
+class RunArchive(Protocol):
+    """The part of `sldagent.archive.store.Archive` that a run writes to."""
+
+    def start_run(
+        self, *, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any], mode: str
+    ) -> str: ...
+
+    def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
+
+    def finish_run(
+        self, run: str, *, status: RunStatus, seconds: float, choice: int | None, shortlist: Sequence[int],
+        reason: str,
+    ) -> object: ...
+
+
+def discover(
+    task: Task, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
+    observer: Observer | None = None, *, card: Mapping[str, Any], mode: str = "blind",
+    stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
+) -> RunSummary:
+    """Search for laws of `task` until a bound of `config` is met or `stop` is set.
+
+    Args:
+        task: the training rows; `proposer` and the evaluators of `pool` were made for the same.
+        archive: gets the run, its candidates in order and its choice.
+        observer: is told of commits and events.
+        card: the task's roles as JSON-able values, stored with the run.
+        mode: ``blind`` or ``targeted`` cuts, as the pool's evaluators use.
+        stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search runs in the main thread.
+        clock: seconds from any origin.
+
+    Returns:
+        The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
+
+    Raises:
+        ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written as far
+            as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
+    """
+    observer = observer or NullObserver()
+    stop = stop or threading.Event()
+    began = clock()
+    run = archive.start_run(task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode)
+    journal = Journal(archive, run, clock)
+    state = SearchState(config)
+    try:
+        with interruptible(stop):
+            observer.on_event(Event("start", 0, f"run {run} on {task.name}"))
+            search = Search(
+                state, Planner(proposer), pool, journal, observer, StopRule(config, stop, clock), clock
+            )
+            reason = search.run()
+        journal.flush()
+        summary = _summarise(run, search, reason, clock() - began)
+        archive.finish_run(
+            run, status=summary.status, seconds=summary.seconds, shortlist=summary.shortlist,
+            choice=None if summary.choice is None else summary.choice.index,
+            reason="no law could be fitted" if summary.choice is None else summary.choice.reason,
+        )
+    except BaseException as error:
+        status: RunStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        with contextlib.suppress(ArchiveError):  # the first error is the one to report
+            journal.flush()
+            archive.finish_run(
+                run, status=status, seconds=clock() - began, choice=None, shortlist=(),
+                reason=f"ended by {type(error).__name__}",
+            )
+        raise
+    observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
+    return summary
+
+
+def _summarise(run: str, search: Search, reason: StopReason, seconds: float) -> RunSummary:
+    """Choose among the contenders and gather what a report needs."""
+    state = search.state
+    entries = search.contenders.entries()
+    choice: Choice | None = choose(entries, catalogue=search.catalogue) if entries else None
+    needed = {*state.front.indices, *search.catalogue}
+    if choice is not None:
+        needed.update((choice.index, *choice.shortlist))
+    return RunSummary(
+        run=run, status="stopped" if reason == "interrupted" else "complete", stopped_by=reason, seconds=seconds,
+        candidates=state.committed, failures=dict(state.failures), front=state.front.indices, choice=choice,
+        catalogue=tuple(search.catalogue), records={k: search.contenders.get(k) for k in sorted(needed)},
+    )

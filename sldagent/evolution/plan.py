@@ -1,0 +1,84 @@
+"""What candidate k shall be: the one decision that a search makes, as a function of the state and k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sldagent.archive.records import CandidateRecord
+from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.rng import generator
+from sldagent.evolution.selection import pick_parents
+from sldagent.evolution.state import SearchState
+from sldagent.laws.canonical import canonical, structure_hash
+from sldagent.laws.render import render_expr, render_program
+from sldagent.proposers.base import Context, Parent, Proposal, Proposer
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A candidate that has been proposed."""
+
+    k: int
+    island: int
+    proposal: Proposal
+    structure: str
+    """Hash of the canonical form."""
+    duplicate_of: int | None
+    """An earlier candidate of the same form: this one is not evaluated."""
+
+    def record(self, evaluation: Evaluation) -> CandidateRecord:
+        """The candidate as it goes into the archive."""
+        program = self.proposal.program
+        return CandidateRecord(
+            k=self.k, island=self.island, operator=self.proposal.operator,
+            parents=tuple(self.proposal.parents), source=render_program(program),
+            formula=render_expr(canonical(program.law).expr), structure=self.structure, evaluation=evaluation,
+            note=self.proposal.note,
+        )
+
+    def duplicate(self) -> Evaluation:
+        """What stands for the evaluation of a duplicate."""
+        return Evaluation(failure=Failure("duplicate", f"same form as candidate {self.duplicate_of}"))
+
+
+class Planner:
+    """Proposes candidates in order.
+
+    It remembers the forms of everything proposed so far, committed or not: that is known without waiting for
+    any evaluation, so what counts as a duplicate does not depend on which evaluations have finished.
+    """
+
+    def __init__(self, proposer: Proposer) -> None:
+        self._proposer = proposer
+        self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
+        self._first: dict[str, int] = {}
+        self._seen: set[str] = set()
+
+    def plan(self, k: int, state: SearchState) -> Planned:
+        """Candidate `k`, proposed from `state`: a seed of generation 0, or a child of its island."""
+        config = state.config
+        island = k % config.islands
+        if k < len(self.seeds):
+            proposal = self.seeds[k]
+        else:
+            context = Context(
+                k=k, island=island, temperature=config.temperature(island), bias=config.bias(island),
+                parents=self._parents(k, island, state), seen=self._seen, credit=dict(state.credit),
+            )
+            proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
+        structure = structure_hash(proposal.program.law)
+        first = self._first.setdefault(structure, k)
+        self._seen.add(structure)
+        return Planned(k, island, proposal, structure, None if first == k else first)
+
+    def _parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:
+        config = state.config
+        rng = generator(config.seed, k, "parents")
+        if rng.random() < config.fresh_share or state.wants_fresh(island, k):
+            return ()
+        members = pick_parents(
+            state.islands[island].members, state.front_members, size=config.tournament(island),
+            front_share=config.front_share, second_parent=config.second_parent, rng=rng,
+        )
+        return tuple(Parent(m.k, m.program, m.x, m.complexity, m.mdl) for m in members)

@@ -1,0 +1,132 @@
+"""The steady state of a run: propose, hand to the pool, commit in order, until something says stop.
+
+With L the look-back, candidate k is proposed right after candidate k - L has been committed and before any later one
+is, so it sees exactly that state; results that came early wait for their turn.  At most L candidates are in flight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from sldagent.evaluation.result import Evaluation
+from sldagent.evolution.contenders import Contenders
+from sldagent.evolution.journal import Journal
+from sldagent.evolution.observer import Event, EventKind, Observer
+from sldagent.evolution.plan import Planned, Planner
+from sldagent.evolution.state import Change, SearchState
+from sldagent.evolution.stop import StopReason, StopRule
+from sldagent.workers.base import WorkerPool
+
+WAIT = 0.2
+"""Seconds between looks at the clock and at the user's wish to stop while evaluations are waited for."""
+
+
+class Search:
+    """One run's loop; `run` may be called once.
+
+    Attributes:
+        state: after the last commit.
+        contenders: records kept for the choice and the report.
+        catalogue: indices of committed seeds that are published laws.
+    """
+
+    def __init__(
+        self, state: SearchState, planner: Planner, pool: WorkerPool, journal: Journal, observer: Observer,
+        rule: StopRule, clock: Callable[[], float],
+    ) -> None:
+        self.state = state
+        self.contenders = Contenders()
+        self.catalogue: list[int] = []
+        self._planner = planner
+        self._pool = pool
+        self._journal = journal
+        self._observer = observer
+        self._rule = rule
+        self._clock = clock
+        self._planned: dict[int, Planned] = {}
+        self._ready: dict[int, Evaluation] = {}
+        self._next = 0
+        self._give_up = math.inf
+
+    def run(self) -> StopReason:
+        """Search until a bound is met; all that is committed is then in the journal."""
+        reason: StopReason | None = None
+        for _ in range(self.state.config.look_back):
+            self._propose()
+        while self.state.committed < self._next:
+            if math.isinf(self._give_up) and (outside := self._rule.from_outside()):
+                reason = outside
+                self._give_up = self._clock() + self.state.config.drain
+            if self._clock() >= self._give_up:
+                break
+            if not self._collect():
+                continue
+            self._commit()
+            if reason is None:
+                reason = self._rule.by_count(self.state.committed, self.state.last_change)
+            if reason is None:
+                self._propose()
+        reason = reason or "candidates"
+        self._tell("stop", _WORDS[reason])
+        return reason
+
+    def _propose(self) -> None:
+        """Plan the next candidate and hand it to the pool, unless it repeats an earlier form."""
+        k, limit = self._next, self.state.config.candidates
+        if limit is not None and k >= limit:
+            return
+        planned = self._planner.plan(k, self.state)
+        self._planned[k] = planned
+        self._next += 1
+        if planned.duplicate_of is None:
+            self._pool.submit(k, planned.proposal.program)
+        else:
+            self._ready[k] = planned.duplicate()
+
+    def _collect(self) -> bool:
+        """Take finished evaluations; True when the next candidate to commit is among them."""
+        due = self.state.committed
+        timeout = 0.0 if due in self._ready else min(WAIT, max(0.0, self._give_up - self._clock()))
+        if timeout > 0:
+            if not self._pool.pending():
+                raise RuntimeError(f"the worker pool lost candidate {due}")
+            self._journal.tick()
+            self._observer.on_wait(self.state)
+        self._ready.update(self._pool.results(timeout))
+        return due in self._ready
+
+    def _commit(self) -> None:
+        k = self.state.committed
+        planned = self._planned.pop(k)
+        record = planned.record(self.state.settle(self._ready.pop(k)))
+        change = self.state.apply(record, planned.proposal.program)
+        published = k < len(self._planner.seeds) and planned.proposal.operator == CATALOGUE
+        if published:
+            self.catalogue.append(k)
+        self.contenders.add(record, self.state.front.indices, always=published)
+        self._journal.add(record)
+        self._observer.on_commit(self.state, record)
+        self._report(change)
+
+    def _report(self, change: Change) -> None:
+        if self.state.committed == len(self._planner.seeds):
+            self._tell("seeds", f"generation 0 done: {self.state.committed} laws")
+        if change.migrated:
+            self._tell("migration", "islands exchanged members")
+        if change.reset is not None:
+            self._tell("reset", f"island {change.reset} starts again from the front")
+
+    def _tell(self, kind: EventKind, message: str) -> None:
+        self._observer.on_event(Event(kind, self.state.committed, message))
+
+
+CATALOGUE = "catalogue"
+"""Operator of the seeds that are published laws."""
+
+_WORDS: dict[StopReason, str] = {
+    "candidates": "the number of candidates is reached",
+    "stagnation": "the front has not changed for long",
+    "time": "time is up",
+    "interrupted": "interrupted: ending with what there is",
+}

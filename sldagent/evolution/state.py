@@ -1,0 +1,166 @@
+"""The state of a search: a fold over committed candidates, in order, and nothing else.
+
+Two searches that committed the same records are in the same state, whoever evaluated them and whenever.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from sldagent.archive.records import CandidateRecord
+from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.config import RunConfig
+from sldagent.evolution.front import ParetoFront, Point
+from sldagent.evolution.island import Island, Member
+from sldagent.evolution.rng import generator
+from sldagent.evolution.selection import draw_weight, scalarised
+from sldagent.laws.program import Program
+
+CREDIT_SLACK = 4.0
+"""A child that beats its parents in X by being up to so much more complex still counts as an improvement."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit did to the state."""
+
+    front: bool
+    """The front changed."""
+    improved: bool
+    """The operator's child counts as an improvement."""
+    migrated: bool
+    """Islands exchanged members after this commit."""
+    reset: int | None
+    """The island that was reset after this commit."""
+
+
+class SearchState:
+    """Islands, front, operator credit and counters after some number of commits.
+
+    Attributes:
+        committed: number of candidates committed; the next one to commit has this index.
+        islands: the sub-populations.
+        front: non-dominated valid candidates in (X, C).
+        credit: operator -> (children, improvements).
+        failures: reason -> number of candidates.
+        last_change: candidate that last changed the front, -1 at the start.
+        reset_at: for each island the commit after which it was last reset, or None.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.committed = 0
+        self.islands = [Island(config.population, config.complexity_bin) for _ in range(config.islands)]
+        self.front = ParetoFront()
+        self.credit: dict[str, tuple[int, int]] = {}
+        self.failures: Counter[str] = Counter()
+        self.last_change = -1
+        self.reset_at: list[int | None] = [None] * config.islands
+        self._figures: dict[int, tuple[float, float]] = {}
+        self._fingerprints: dict[str, tuple[float, int]] = {}
+        self._front_members: dict[int, Member] = {}
+
+    @property
+    def front_members(self) -> tuple[Member, ...]:
+        """The front as possible parents, by rising complexity."""
+        return tuple(self._front_members[k] for k in self.front.indices)
+
+    @property
+    def best(self) -> Point | None:
+        """The front's point of lowest X."""
+        return self.front.points[-1] if len(self.front) else None
+
+    def settle(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation to commit next: a failure if an earlier law, no more complex, predicts the same."""
+        if evaluation.failure is None and evaluation.fingerprint in self._fingerprints:
+            complexity, k = self._fingerprints[evaluation.fingerprint]
+            if complexity <= evaluation.complexity:
+                detail = f"predicts the same as candidate {k}, which is no more complex"
+                return dataclasses.replace(evaluation, failure=Failure("same-predictions", detail))
+        return evaluation
+
+    def apply(self, record: CandidateRecord, program: Program) -> Change:
+        """Commit the next candidate.
+
+        Raises:
+            ValueError: `record` is not the next one in order.
+        """
+        if record.k != self.committed:
+            raise ValueError(f"candidate {record.k} cannot be committed before candidate {self.committed}")
+        self.committed += 1
+        front = improved = False
+        evaluation = record.evaluation
+        if evaluation.failure is not None:
+            self.failures[evaluation.failure.reason] += 1
+        elif np.isfinite(evaluation.x):
+            member = Member(
+                record.k, program, evaluation.x, evaluation.complexity, evaluation.mdl, evaluation.valid
+            )
+            improved = self._improves(member, record)
+            front = self._take(member, record.island, evaluation.fingerprint)
+        children, improvements = self.credit.get(record.operator, (0, 0))
+        self.credit[record.operator] = (children + 1, improvements + improved)
+        migrated = self._due(self.config.migration_every) and len(self.islands) > 1
+        if migrated:
+            self._migrate(record.k)
+        reset = None
+        if self._due(self.config.reset_every) and len(self.islands) > 1:
+            reset = self._reset(record.k)
+        return Change(front, improved, migrated, reset)
+
+    def wants_fresh(self, island: int, k: int) -> bool:
+        """True when candidate `k` shall be made without parents: its island was reset shortly before."""
+        reset = self.reset_at[island]
+        if reset is None:
+            return False
+        first = reset + self.config.look_back  # the first candidate that could know of the reset
+        return first <= k < first + self.config.fresh_after_reset * self.config.islands
+
+    def _improves(self, member: Member, record: CandidateRecord) -> bool:
+        parents = [self._figures[p] for p in record.parents if p in self._figures]
+        beats = bool(parents) and all(
+            member.x < x and member.complexity <= c + CREDIT_SLACK for x, c in parents
+        )
+        return beats or self.islands[record.island].improves(member)
+
+    def _take(self, member: Member, island: int, fingerprint: str) -> bool:
+        """File a usable candidate; True when the front changed."""
+        self._figures[member.k] = (member.x, member.complexity)
+        if fingerprint:
+            self._fingerprints[fingerprint] = (member.complexity, member.k)
+        self.islands[island].add(member)
+        if not (member.valid and self.front.add(Point(member.k, member.x, member.complexity))):
+            return False
+        self._front_members[member.k] = member
+        self._front_members = {k: self._front_members[k] for k in self.front.indices}
+        self.last_change = member.k
+        return True
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.committed % every == 0
+
+    def _migrate(self, k: int) -> None:
+        """Copy one good member of each island to the next around the ring, all at the same time."""
+        weight = draw_weight(generator(self.config.seed, k, "migration"))
+        travellers = [
+            island.members[int(np.argmin(scalarised(island.members, weight)))] if island.members else None
+            for island in self.islands
+        ]
+        for i, traveller in enumerate(travellers):
+            if traveller is not None:
+                self.islands[(i + 1) % len(self.islands)].add(traveller)
+
+    def _reset(self, k: int) -> int:
+        """Empty the weakest island and let it start again from members of the front."""
+        weakest = max(range(len(self.islands)), key=lambda i: (self.islands[i].strength(), i))
+        self.islands[weakest].clear()
+        members = self.front_members
+        rng = generator(self.config.seed, k, "reset")
+        for i in rng.permutation(len(members))[: self.config.founders]:
+            self.islands[weakest].add(members[int(i)])
+        self.reset_at[weakest] = k
+        return weakest

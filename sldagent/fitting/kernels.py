@@ -1,0 +1,277 @@
+"""The tape interpreter in numba: forward values and reverse-mode derivatives of a formula over blocks of rows.
+
+A *tape* is a formula as integer arrays: instruction t computes node t from earlier nodes ``a[t]``, ``b[t]``; the last node
+is the prediction.  One compiled interpreter serves every formula, so a new formula costs no compilation.  Rows are processed
+in blocks of `BLOCK` so that all nodes of a block stay in the first-level cache and every loop vectorises.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sldagent.fitting.reference import reference
+
+BLOCK = 128
+"""Rows per block."""
+
+CONST: int = reference.CONST
+FEATURE: int = reference.FEATURE
+PARAMETER: int = reference.PARAMETER
+ADD: int = reference.ADD
+SUB: int = reference.SUB
+MUL: int = reference.MUL
+DIV: int = reference.DIV
+NEG: int = reference.NEG
+EXP: int = reference.EXP
+LOG: int = reference.LOG
+SQRT: int = reference.SQRT
+TANH: int = reference.TANH
+SIGMOID: int = reference.SIGMOID
+SOFTPLUS: int = reference.SOFTPLUS
+
+_LOG2E = 1.4426950408889634
+_LN2_HI = 6.93147180369123816490e-01
+_LN2_LO = 1.90821492927058770002e-10
+_MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it leaves round(x) in the low mantissa bits
+_MAGIC_BITS = 4843621399236968448
+_SQRT_HALF_BITS = 4604544271217802189  # bits of sqrt(1/2)
+_EXPONENT_MASK = ~((1 << 52) - 1)
+
+JIT: dict[str, Any] = {"cache": True, "error_model": "numpy", "nogil": True}
+"""Options of every kernel: cached on disk, IEEE division, callable without the interpreter lock."""
+
+
+@njit(**JIT)
+def vexp(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """dst[:m] = exp(src[:m]) to about one ulp on [-708, 709]; clamped outside.  `ibuf` views the bits of `fbuf`."""
+    for j in range(m):
+        x = src[j]
+        x = 709.0 if x > 709.0 else x
+        x = -708.0 if x < -708.0 else x
+        t = x * _LOG2E + _MAGIC
+        k = t - _MAGIC
+        r = (x - k * _LN2_HI) - k * _LN2_LO
+        p = 1.6059043836821613e-10
+        p = p * r + 2.08767569878681e-09
+        p = p * r + 2.505210838544172e-08
+        p = p * r + 2.755731922398589e-07
+        p = p * r + 2.7557319223985893e-06
+        p = p * r + 2.48015873015873e-05
+        p = p * r + 0.0001984126984126984
+        p = p * r + 0.001388888888888889
+        p = p * r + 0.008333333333333333
+        p = p * r + 0.041666666666666664
+        p = p * r + 0.16666666666666666
+        p = p * r + 0.5
+        p = p * r + 1.0
+        dst[j] = p * r + 1.0
+        fbuf[j] = t
+    for j in range(m):
+        ibuf[j] = (ibuf[j] - _MAGIC_BITS + 1023) << 52
+    for j in range(m):
+        dst[j] *= fbuf[j]
+
+
+@njit(**JIT)
+def vlog(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """dst[:m] = log(src[:m]); NaN where src <= 0.
+
+    x = 2**k * z with z in [sqrt(1/2), sqrt(2)); log z = 2 atanh(s), s = (z - 1) / (z + 1), by its series (|s| < 0.172).
+    """
+    for j in range(m):
+        fbuf[j] = src[j]
+    for j in range(m):
+        top = (ibuf[j] - _SQRT_HALF_BITS) & _EXPONENT_MASK
+        dst[j] = float(top >> 52)
+        ibuf[j] -= top
+    for j in range(m):
+        f = fbuf[j] - 1.0
+        s = f / (2.0 + f)
+        z = s * s
+        p = 0.09523809523809523
+        p = p * z + 0.10526315789473684
+        p = p * z + 0.11764705882352941
+        p = p * z + 0.13333333333333333
+        p = p * z + 0.15384615384615385
+        p = p * z + 0.18181818181818182
+        p = p * z + 0.2222222222222222
+        p = p * z + 0.2857142857142857
+        p = p * z + 0.4
+        p = p * z + 0.6666666666666666
+        k = dst[j]
+        dst[j] = k * _LN2_HI + (k * _LN2_LO + (2.0 * s + s * z * p))
+    for j in range(m):
+        if not (src[j] > 0.0):
+            dst[j] = math.nan
+
+
+@njit(**JIT)
+def forward(ops, a, b, c, length, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """Fill V[t, :m] with the values of every node for rows r0 .. r0 + m."""
+    for t in range(length):
+        op = ops[t]
+        out = V[t]
+        if op == CONST:
+            x = c[t]
+            for j in range(m):
+                out[j] = x
+        elif op == FEATURE:
+            col = F[a[t]]
+            for j in range(m):
+                out[j] = col[r0 + j]
+        elif op == PARAMETER:
+            x = phys[a[t]]
+            for j in range(m):
+                out[j] = x
+        elif op <= DIV:
+            u = V[a[t]]
+            v = V[b[t]]
+            if op == ADD:
+                for j in range(m):
+                    out[j] = u[j] + v[j]
+            elif op == SUB:
+                for j in range(m):
+                    out[j] = u[j] - v[j]
+            elif op == MUL:
+                for j in range(m):
+                    out[j] = u[j] * v[j]
+            else:
+                for j in range(m):
+                    out[j] = u[j] / v[j]
+        else:
+            u = V[a[t]]
+            if op == NEG:
+                for j in range(m):
+                    out[j] = -u[j]
+            elif op == EXP:
+                vexp(u, out, m, fbuf, ibuf)
+            elif op == LOG:
+                vlog(u, out, m, fbuf, ibuf)
+            elif op == SQRT:
+                for j in range(m):
+                    out[j] = math.sqrt(u[j])
+            else:
+                _squash(op, u, out, m, fbuf, ibuf)
+
+
+@njit(**JIT)
+def _squash(op, u, out, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """tanh, sigmoid and softplus through e = exp(-|u|), which cannot overflow."""
+    scale = 2.0 if op == TANH else 1.0
+    for j in range(m):
+        out[j] = -scale * abs(u[j])
+    vexp(out, out, m, fbuf, ibuf)
+    if op == SOFTPLUS:
+        # log(1 + e): 1 + e rounds, so correct by the first-order term of the lost part
+        for j in range(m):
+            e = out[j]
+            s = 1.0 + e
+            out[j] = math.log(s) + (e - (s - 1.0)) / s + max(u[j], 0.0)
+    elif op == TANH:
+        for j in range(m):
+            e = out[j]
+            y = (1.0 - e) / (1.0 + e)
+            out[j] = y if u[j] >= 0.0 else -y
+    else:
+        for j in range(m):
+            e = out[j]
+            out[j] = 1.0 / (1.0 + e) if u[j] >= 0.0 else e / (1.0 + e)
+
+
+@njit(**JIT)
+def backward(ops, a, b, dep, length, m, V, G, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """G[t, :m] = d prediction / d node t, for the nodes that depend on parameters (`dep`)."""
+    for t in range(length):
+        if dep[t]:
+            row = G[t]
+            for j in range(m):
+                row[j] = 0.0
+    last = G[length - 1]
+    for j in range(m):
+        last[j] = 1.0
+    for t in range(length - 1, -1, -1):
+        op = ops[t]
+        if op <= PARAMETER or not dep[t]:
+            continue
+        g = G[t]
+        y = V[t]
+        ia = a[t]
+        u = V[ia]
+        gu = G[ia]
+        if op <= DIV:
+            ib = b[t]
+            v = V[ib]
+            gv = G[ib]
+            if op == ADD or op == SUB:
+                sign = 1.0 if op == ADD else -1.0
+                if dep[ia]:
+                    for j in range(m):
+                        gu[j] += g[j]
+                if dep[ib]:
+                    for j in range(m):
+                        gv[j] += sign * g[j]
+            elif op == MUL:
+                if dep[ia]:
+                    for j in range(m):
+                        gu[j] += g[j] * v[j]
+                if dep[ib]:
+                    for j in range(m):
+                        gv[j] += g[j] * u[j]
+            else:
+                if dep[ia]:
+                    for j in range(m):
+                        gu[j] += g[j] / v[j]
+                if dep[ib]:
+                    for j in range(m):
+                        gv[j] -= g[j] * y[j] / v[j]
+        elif op == NEG:
+            for j in range(m):
+                gu[j] -= g[j]
+        elif op == EXP:
+            for j in range(m):
+                gu[j] += g[j] * y[j]
+        elif op == LOG:
+            for j in range(m):
+                gu[j] += g[j] / u[j]
+        elif op == SQRT:
+            for j in range(m):
+                gu[j] += 0.5 * g[j] / y[j]
+        elif op == TANH:
+            for j in range(m):
+                gu[j] += g[j] * (1.0 - y[j] * y[j])
+        elif op == SIGMOID:
+            for j in range(m):
+                gu[j] += g[j] * y[j] * (1.0 - y[j])
+        else:  # softplus' = sigmoid(u) = 1 - exp(-softplus(u))
+            for j in range(m):
+                fbuf[j] = -y[j]
+            _accumulate_softplus(g, gu, m, fbuf, ibuf, V, length)
+
+
+@njit(**JIT)
+def _accumulate_softplus(g, gu, m, fbuf, ibuf, V, length):  # type: ignore[no-untyped-def]
+    """gu += g * (1 - exp(fbuf)); row `length` of V is scratch."""
+    scratch = V[length]
+    for j in range(m):
+        scratch[j] = fbuf[j]
+    vexp(scratch, scratch, m, fbuf, ibuf)
+    for j in range(m):
+        gu[j] += g[j] * (1.0 - scratch[j])
+
+
+@njit(**JIT)
+def predict_rows(ops, a, b, c, length, F, lo, hi, phys, out):  # type: ignore[no-untyped-def]
+    """out[lo:hi] = prediction of the tape for rows lo .. hi at physical parameters `phys`."""
+    V = np.empty((length + 1, BLOCK))
+    fbuf = np.empty(BLOCK)
+    ibuf = fbuf.view(np.int64)
+    for r0 in range(lo, hi, BLOCK):
+        m = min(BLOCK, hi - r0)
+        forward(ops, a, b, c, length, F, r0, m, phys, V, fbuf, ibuf)
+        f = V[length - 1]
+        for j in range(m):
+            out[r0 + j] = f[j]

@@ -1,0 +1,120 @@
+"""Rows of a task as the engine wants them: sorted by group, targets as rows of an array, features computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.fitting.graph import BINARY, NUMPY, Graph, Key
+from sldagent.fitting.reference import reference as op
+from sldagent.tasks.task import Task
+
+FloatArray = NDArray[np.float64]
+
+
+class Rows:
+    """Immutable rows; `order[k]` is the table row of row k.
+
+    `X` (n, variables), `Y` (targets, n), `group` (n,) sorted; `starts` (groups + 1,) bounds each group's rows; `weight`
+    (targets, n): inverse relative noise (square roots of the weights of squared residuals).
+    """
+
+    def __init__(self, X: FloatArray, Y: FloatArray, group: NDArray[np.int64], groups: int, weight: FloatArray) -> None:
+        self.order = np.argsort(group, kind="stable")
+        self.X = np.ascontiguousarray(X[self.order])
+        self.Y = np.ascontiguousarray(Y[:, self.order])
+        self.group = np.ascontiguousarray(group[self.order])
+        self.weight = np.ascontiguousarray(weight[:, self.order])
+        self.groups = groups
+        self.starts = np.searchsorted(self.group, np.arange(groups + 1))
+        self._features: dict[Key, FloatArray] = {}
+        self._parent: tuple[Rows, NDArray[np.int64]] | None = None
+
+    @classmethod
+    def of_task(cls, task: Task) -> Rows:
+        """All rows of a task, weighted by its noise model.
+
+        Proportional noise divides residuals by |y| relative to the target's typical size, a noise column by its values.
+        """
+        Y = np.ascontiguousarray(task.Y.T)
+        weight = np.ones_like(Y)
+        if task.noise.kind == "proportional":
+            size = np.abs(Y)
+            typical = np.exp(np.mean(np.log(np.maximum(size, 1e-300)), axis=1, keepdims=True))
+            weight = typical / np.maximum(size, 1e-12 * typical)
+        elif task.noise.kind == "column":
+            weight = np.broadcast_to(1.0 / task.noise_scale, Y.shape).copy()
+        return cls(task.X, Y, task.group, len(task.groups), weight)
+
+    @property
+    def n(self) -> int:
+        return int(self.X.shape[0])
+
+    def subset(self, mask: NDArray[np.bool_]) -> Rows:
+        """Rows where `mask` (in table order of this object's source) is true; features are copied, not recomputed."""
+        index = np.nonzero(mask[self.order])[0]
+        return self.take(index)
+
+    def take(self, index: NDArray[np.int64]) -> Rows:
+        """Rows by position in this object."""
+        part = Rows(self.X[index], self.Y[:, index], self.group[index], self.groups, self.weight[:, index])
+        part.order = self.order[index]
+        part._parent = (self, index)
+        return part
+
+    def thin(self, limit: int) -> Rows:
+        """About `limit` rows spread evenly over every group, for screening starts."""
+        if self.n <= limit:
+            return self
+        step = self.n / limit
+        keep: list[NDArray[np.int64]] = []
+        for lo, hi in zip(self.starts[:-1], self.starts[1:], strict=True):
+            size = int(hi - lo)
+            count = min(size, max(round(size / step), min(size, 24)))
+            keep.append(lo + np.unique((np.arange(count) * size / max(count, 1)).astype(np.int64)))
+        return self.take(np.concatenate(keep))
+
+    def feature(self, graph: Graph, k: int) -> FloatArray:
+        """Values of a parameter-free node."""
+        return self._value(_key(graph, k))
+
+    def _value(self, key: Key) -> FloatArray:
+        found = self._features.get(key)
+        if found is not None:
+            return found
+        if self._parent is not None:
+            rows, index = self._parent
+            value = rows._value(key)[index]
+        else:
+            value = self._compute(key)
+        self._features[key] = value
+        return value
+
+    def _compute(self, key: Key) -> FloatArray:
+        code = key[0]
+        if code == op.CONST:
+            return np.full(self.n, key[1])
+        if code == op.FEATURE:
+            column: int = key[1]  # type: ignore[assignment]
+            return np.ascontiguousarray(self.X[:, column])
+        args: Sequence[Key] = key[1:]  # type: ignore[assignment]
+        with np.errstate(all="ignore"):
+            return np.asarray(NUMPY[code](*(self._value(a) for a in args)))  # type: ignore[index]
+
+    def forget(self) -> None:
+        """Drop cached features (the cache grows with every new formula)."""
+        if len(self._features) > 512:
+            self._features.clear()
+
+
+def _key(graph: Graph, k: int) -> Key:
+    code = graph.code[k]
+    if code == op.CONST:
+        return (code, graph.value[k])
+    if code == op.FEATURE:
+        return (code, graph.left[k])
+    if code in BINARY:
+        return (code, _key(graph, graph.left[k]), _key(graph, graph.right[k]))
+    return (code, _key(graph, graph.left[k]))

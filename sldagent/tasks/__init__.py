@@ -1,0 +1,1 @@
+"""Tasks: tables of experiments with roles, read and checked, and the cuts that judge extrapolation."""

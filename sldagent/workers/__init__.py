@@ -1,0 +1,1 @@
+"""Where candidates are evaluated: one interface, in this process or in local worker processes."""
