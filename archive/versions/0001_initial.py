@@ -1,4 +1,4 @@
-"""The first schema: tables, the views `law` and `pareto_front`, and the guard that keeps finished candidates unchanged.
+"""The first schema: tables, the views `law` and `pareto_front`, and the guard over finished candidates.
 
 Version 0001, after none.
 """
@@ -29,11 +29,11 @@ JOIN run AS r ON r.run = c.run
 LEFT JOIN failure AS f ON f.run = c.run AND f.k = c.k
 """
 
-# A law is on the front when no law of at most its complexity has an x as low; of equals, the earlier one stays.
+# A law is on the front when no law of at most its complexity has an x as low; of equals the earlier stays.
 PARETO_FRONT = """
 CREATE VIEW pareto_front AS
-SELECT law, run, k, formula, x, x_se, complexity, mdl, tree, scalars, valid, invalid_reason, failure, failure_detail,
-       train_r2, rank_deficient, operator, island, structure, evaluations, seconds, chosen, note, source
+SELECT law, run, k, formula, x, x_se, complexity, mdl, tree, scalars, valid,
+       invalid_reason, failure, failure_detail, train_r2, rank_deficient, operator, island, structure, evaluations, seconds, chosen, note, source
 FROM (
     SELECT law.*,
            MIN(x) OVER (PARTITION BY run ORDER BY complexity, x, k
@@ -53,7 +53,13 @@ def key(*names: str) -> list[sa.Column]:
     """Columns of a primary key: text for `run` and `name`, integers otherwise."""
     texts = ("run", "name")
     return [
-        sa.Column(n, sa.Text() if n in texts else sa.Integer(), nullable=False, primary_key=True, autoincrement=False)
+        sa.Column(
+            n,
+            sa.Text() if n in texts else sa.Integer(),
+            nullable=False,
+            primary_key=True,
+            autoincrement=False,
+        )
         for n in names
     ]
 
@@ -185,6 +191,7 @@ def details() -> None:
         sa.Column("group_name", sa.Text()),
         sa.Column("target", sa.Text()),
         sa.Column("element", sa.Integer()),
+        sa.Column("member", sa.Text()),
         sa.Column("value", sa.Double()),
         sa.Column("at_bound", sa.Boolean(), nullable=False),
         of_candidate("parameter"),
@@ -311,8 +318,8 @@ def downgrade() -> None:
     op.execute("DROP VIEW pareto_front")
     op.execute("DROP VIEW law")
     for table in (
-        "scoring_target", "scoring", "event", "ledger", "chat_call", "shortlist", "failure", "group_fit", "parameter",
-        "cut_score", "evaluation", "parentage", "candidate", "island", "run",
+        "scoring_target", "scoring", "event", "ledger", "chat_call", "shortlist", "failure", "group_fit",
+        "parameter", "cut_score", "evaluation", "parentage", "candidate", "island", "run",
     ):  # fmt: skip
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":

@@ -10,8 +10,9 @@ SHORT_TOKENS = TOKENS[4]  # 1,048,576: the last one with three learning rates fr
 TRAIN_WIDTH = 64  # 98,304 non-embedding parameters
 SEED_CELLS = tuple((width, TOKENS[k]) for width in (8, 28, 64, 112) for k in (0, 4, 6))
 EXTRA_SEEDS = [1, 2]
-PHASES = ("grid", "edge", "predicted", "seeds", "spot")
+PHASES = ("grid", "edge", "predicted", "seeds", "spot", "more", "refine")
 EDGE_ROUNDS = 3
+STEEP_GAP = 0.01  # nats per byte by which a vertex may lie below the best measured mean
 
 
 def cells(widths: Sequence[int] = WIDTHS) -> Iterator[tuple[int, int]]:

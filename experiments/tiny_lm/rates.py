@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +30,18 @@ class Run:
     loss: float
     diverged: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean loss of a cell's seeds at one learning rate."""
+
+    lr: float
+    loss: float
+    seeds: int
+
+
+P = TypeVar("P", Run, Point)
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,33 @@ def cell_runs(runs: Sequence[Run], width: int, tokens: int, seed: int = 0) -> li
     return sorted(found, key=lambda r: r.lr)
 
 
-def vertex(points: Sequence[Run]) -> Vertex | None:
+def cell_points(runs: Sequence[Run], width: int, tokens: int) -> list[Point]:
+    """Return a cell's points: means over all its seeds where these share three rates, else seed 0 alone."""
+    groups: dict[float, list[float]] = defaultdict(list)
+    for run in runs:
+        if (run.width, run.tokens) == (width, tokens) and not run.diverged:
+            groups[run.lr].append(run.loss)
+    most = max(map(len, groups.values()), default=0)
+    shared = [rate for rate, losses in sorted(groups.items()) if len(losses) == most]
+    if most > 1 and len(shared) >= 3:
+        return [Point(rate, sum(groups[rate]) / most, most) for rate in shared]
+    return [Point(r.lr, r.loss, 1) for r in cell_runs(runs, width, tokens)]
+
+
+def _bracket(points: Sequence[P]) -> Sequence[P]:
+    """Return the best point and its neighbours, the last three at an end of the range."""
+    best = min(range(len(points)), key=lambda i: points[i].loss)
+    first = min(max(best - 1, 0), len(points) - 3)
+    return points[first : first + 3]
+
+
+def bracket_rates(runs: Sequence[Run], width: int, tokens: int) -> list[float]:
+    """Return the three learning rates of seed 0 around its best one; fewer where there are fewer."""
+    points = cell_runs(runs, width, tokens)
+    return [r.lr for r in (_bracket(points) if len(points) >= 3 else points)]
+
+
+def vertex(points: Sequence[P]) -> Vertex | None:
     """Fit the parabola through the best run and its neighbours in learning rate.
 
     At the end of the measured range the last three runs are used.  A vertex outside the range, or a parabola
@@ -77,15 +117,14 @@ def vertex(points: Sequence[Run]) -> Vertex | None:
     """
     if len(points) < 3:
         return None
-    best = min(range(len(points)), key=lambda i: points[i].loss)
-    first = min(max(best - 1, 0), len(points) - 3)
-    three = points[first : first + 3]
+    best = min(points, key=lambda p: p.loss)
+    three = _bracket(points)
     x = np.array([math.log(r.lr) for r in three])
     a, b, c = np.polyfit(x - x[1], [r.loss for r in three], 2)
     low, high = x[0] - x[1], x[2] - x[1]
     at = -b / (2 * a) if a > 0 else math.inf
     if not low <= at <= high:
-        return Vertex(points[best].lr, points[best].loss, float(2 * a), True)
+        return Vertex(best.lr, best.loss, float(2 * a), True)
     return Vertex(math.exp(at + x[1]), float(c - b * b / (4 * a)), float(2 * a), False)
 
 
@@ -100,6 +139,18 @@ def next_edge_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None
     return grid.round_rate(points[-1].lr * 2) if best == len(points) - 1 else None
 
 
+def steep_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None:
+    """Return the vertex's learning rate where its loss is far below the best measured one, else None.
+
+    Such a parabola spans a steep side, and its vertex should be measured itself.
+    """
+    points = cell_points(runs, width, tokens)
+    found = vertex(points)
+    if found is None or found.edge or min(p.loss for p in points) - found.loss <= grid.STEEP_GAP:
+        return None
+    return grid.round_rate(found.lr)
+
+
 def fit_rate_law(runs: Sequence[Run]) -> tuple[np.ndarray, float, int]:
     """Fit ln lr* = a + b ln N + c ln D on the unflagged vertices with D <= 1M.
 
@@ -108,7 +159,7 @@ def fit_rate_law(runs: Sequence[Run]) -> tuple[np.ndarray, float, int]:
     rows, y = [], []
     for width, tokens in grid.cells():
         if tokens <= grid.SHORT_TOKENS:
-            found = vertex(cell_runs(runs, width, tokens))
+            found = vertex(cell_points(runs, width, tokens))
             if found is not None and not found.edge:
                 rows.append([1.0, math.log(grid.non_embedding(width)), math.log(tokens)])
                 y.append(math.log(found.lr))

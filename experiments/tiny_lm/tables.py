@@ -19,7 +19,7 @@ if __package__ in (None, ""):  # started as a file: make the package importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.tiny_lm import grid
-from experiments.tiny_lm.rates import Run, cell_runs, fit_rate_law, load_runs, vertex
+from experiments.tiny_lm.rates import Run, cell_points, cell_runs, fit_rate_law, load_runs, vertex
 
 HERE = Path(__file__).resolve().parent
 RUNS = HERE / "runs.csv"
@@ -39,15 +39,16 @@ def _write(path: Path, records: Sequence[Record]) -> None:
 
 
 def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
-    """Return one row of ``tiny_lm``: the loss at the best learning rate of a cell (seed 0)."""
-    points = cell_runs(runs, width, tokens)
+    """Return one row of ``tiny_lm``: the loss at the best learning rate of a cell."""
+    points = cell_points(runs, width, tokens)
     if not points:
         return None
-    best = min(points, key=lambda r: r.loss)
+    best = min(points, key=lambda p: p.loss)
+    first = cell_runs(runs, width, tokens)[0]
     region = grid.region(width, tokens)
     found = vertex(points)
     if found is None:
-        predicted = [r for r in points if r.phase == "predicted"]
+        predicted = [r for r in cell_runs(runs, width, tokens) if r.phase == "predicted"]
         if not predicted:
             return None
         loss, rate, method, edge, curvature = predicted[0].loss, predicted[0].lr, "predicted", 0, ""
@@ -57,7 +58,7 @@ def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
     return {
         "split": _split(region),
         "region": region,
-        "N": best.n_params,
+        "N": grid.non_embedding(width),
         "D": tokens,
         "loss": f"{loss:.6f}",
         "lr_opt": f"{rate:.5g}",
@@ -65,10 +66,11 @@ def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
         "method": method,
         "curvature": curvature,
         "n_lr": len(points),
+        "seeds": best.seeds,
         "lr_best_run": f"{best.lr:.5g}",
         "loss_best_run": f"{best.loss:.6f}",
-        "flops": best.flops,
-        "total_params": best.total_params,
+        "flops": first.flops,
+        "total_params": first.total_params,
         "width": width,
         "steps": tokens // 512,
     }

@@ -21,7 +21,14 @@ if __package__ in (None, ""):  # started as a file: make the package importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.tiny_lm import grid
-from experiments.tiny_lm.rates import Run, load_runs, next_edge_rate, predicted_rate
+from experiments.tiny_lm.rates import (
+    Run,
+    bracket_rates,
+    load_runs,
+    next_edge_rate,
+    predicted_rate,
+    steep_rate,
+)
 
 RUNS = Path(__file__).resolve().parent / "runs.csv"
 Key = tuple[int, int, float, int]  # width, tokens, learning rate, seed
@@ -63,11 +70,15 @@ def plan(phase: str, widths: list[int], runs: list[Run]) -> list[Batch]:
             rates = [centre] if phase == "predicted" else grid.around(centre)
             batches.append(_missing(phase, width, tokens, rates, [0], done))
         elif phase == "seeds" and (width, tokens) in grid.SEED_CELLS:
-            rates = sorted({r.lr for r in runs if (r.width, r.tokens, r.seed) == (width, tokens, 0)})
-            if not short or width == max(grid.WIDTHS):  # dear cells: the middle rate only
-                centre = grid.centre_rate(width, tokens) if short else predicted_rate(runs, width, tokens)
-                rates = [centre]
+            rates = bracket_rates(runs, width, tokens) if short else [predicted_rate(runs, width, tokens)]
             batches.append(_missing(phase, width, tokens, rates, grid.EXTRA_SEEDS, done))
+        elif phase == "more" and short:
+            rates = bracket_rates(runs, width, tokens)
+            batches.append(_missing(phase, width, tokens, rates, grid.EXTRA_SEEDS, done))
+        elif phase == "refine" and short:
+            rate = steep_rate(runs, width, tokens)
+            if rate is not None:
+                batches.append(_missing(phase, width, tokens, [rate], [0, *grid.EXTRA_SEEDS], done))
     found = [batch for batch in batches if batch is not None]
     return sorted(found, key=lambda b: (b.width > grid.TRAIN_WIDTH, b.width**1.3 * b.tokens))
 

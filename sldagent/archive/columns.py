@@ -35,7 +35,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class PortableJSON(TypeDecorator[Any]):
-    """JSON in which infinities and NaN survive: they are written as ``{"$float": "inf"}``, since JSON has no word for them."""
+    """JSON in which infinities and NaN survive: they are written as ``{"$float": "inf"}``, since JSON has no
+    word for them."""
 
     impl = JSON
     cache_ok = True
@@ -50,8 +51,8 @@ class PortableJSON(TypeDecorator[Any]):
 def to_json(value: Any, where: str = "value") -> Any:
     """The same content as plain dicts, lists, strings and finite numbers.
 
-    Mappings, tuples, sets (sorted) and numpy scalars or arrays are accepted.  Raises ArchiveError naming the key for
-    anything else.
+    Mappings, tuples, sets (sorted) and numpy scalars or arrays are accepted.  Raises ArchiveError naming the
+    key for anything else.
     """
     if value is None or isinstance(value, (str, bool)):
         return value

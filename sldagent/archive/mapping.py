@@ -1,7 +1,8 @@
 """Records to table rows and back, without loss.
 
-A number that is not finite is NULL in its column, and NULL reads back as the value in `NULL_MEANS`; any other non-finite
-value of that column (a NaN, say) is kept in the candidate's block under `special`, so that every Evaluation returns exactly.
+A number that is not finite is NULL in its column, and NULL reads back as the value in `NULL_MEANS`; any
+other non-finite value of that column (a NaN, say) is kept in the candidate's block under `special`, so that
+every Evaluation returns exactly.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sldagent.archive.pack import pack, unpack
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 
 Row = dict[str, Any]
+
+
+class Fields(Protocol):
+    """A row as the database gives it: values by column name."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
 
 NULL_MEANS = {
     "x": math.inf,
@@ -117,7 +125,9 @@ def _add(rows: Rows, run: str, record: CandidateRecord, committed: datetime) -> 
                 "target": cut.target,
                 "rows": int(cut.rows),
                 "log_mse": _column("log_mse", cut.log_mse, f"{position}.log_mse", special),
-                "kept_log_mse": _column("kept_log_mse", cut.kept_log_mse, f"{position}.kept_log_mse", special),
+                "kept_log_mse": _column(
+                    "kept_log_mse", cut.kept_log_mse, f"{position}.kept_log_mse", special
+                ),
             }
         )
     header, data = pack(e.parameters, e.x_boot, special)
@@ -126,8 +136,9 @@ def _add(rows: Rows, run: str, record: CandidateRecord, committed: datetime) -> 
         rows.failure.append({"run": run, "k": k, "reason": e.failure.reason, "detail": e.failure.detail})
 
 
-def to_record(row: Mapping[str, Any], parents: Sequence[int], cuts: Sequence[Mapping[str, Any]]) -> CandidateRecord:
-    """A candidate from its joined row (candidate, evaluation, group_fit, failure) and its parents and cut scores in order."""
+def to_record(row: Fields, parents: Sequence[int], cuts: Sequence[Fields]) -> CandidateRecord:
+    """A candidate from its joined row (candidate, evaluation, group_fit, failure) and its parents and cut
+    scores in order."""
     block = unpack(row["header"], row["data"])
     special = block.special
     scores = tuple(

@@ -1,6 +1,7 @@
 """The schema's version: making a new archive, checking an old one, upgrading it.
 
-The migrations are in the top-level ``archive/`` folder.  An archive is only ever changed by `upgrade`, on request.
+The migrations are in the top-level ``archive/`` folder.  An archive is only ever changed by `upgrade`, on
+request.
 """
 
 from __future__ import annotations
@@ -22,22 +23,30 @@ _CREATION_LOCK = 0x534C4441
 
 
 def version(connection: Connection) -> str | None:
-    """The archive's version; None for an empty database.  Raises ArchiveError for somebody else's database."""
+    """The archive's version; None for an empty database.  Raises ArchiveError for somebody else's
+    database."""
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE not in tables:
         if tables and connection.dialect.name == "sqlite":
-            raise ArchiveError("it is a database of another program, not an archive; name another with --archive")
+            raise ArchiveError(
+                "it is a database of another program, not an archive; name another with --archive"
+            )
         if "candidate" in tables or "run" in tables:
-            raise ArchiveError("its database holds tables of another program; give the archive a database of its own")
+            raise ArchiveError(
+                "its database holds tables of another program; give the archive a database of its own"
+            )
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()
     if len(found) != 1:
-        raise ArchiveError("its version is not recorded, so it is damaged or its creation was cut off; name another file")
+        raise ArchiveError(
+            "its version is not recorded, so it is damaged or its creation was cut off; name another file"
+        )
     return str(found[0])
 
 
 def ensure_current(engine: Engine, address: Address, *, create: bool) -> None:
-    """Check that the archive has this release's version; make its tables when it is empty and `create` is set.
+    """Check that the archive has this release's version; make its tables when it is empty and `create` is
+    set.
 
     Raises ArchiveError for an older, newer or foreign database, naming the version and the way out.
     """

@@ -1,8 +1,9 @@
 """The archive's tables as typed SQLAlchemy models.
 
-Keys are the words a user knows: a run's id and a candidate's index `k` within it, so that a query needs no surrogate ids.
-Numbers that may be infinite are NULL in the database when they are not finite (see `mapping`).  The tables themselves are
-made by the migrations in the top-level ``archive/`` folder; a test keeps the two equal.
+Keys are the words a user knows: a run's id and a candidate's index `k` within it, so that a query needs no
+surrogate ids.
+Numbers that may be infinite are NULL in the database when they are not finite (see `mapping`).  The tables
+themselves are made by the migrations in the top-level ``archive/`` folder; a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -51,8 +52,12 @@ class Base(DeclarativeBase):
 
 
 def _of_candidate() -> tuple[ForeignKeyConstraint, dict[str, bool]]:
-    """Table arguments of a table that hangs on a candidate: its foreign key, and rows kept in key order on SQLite."""
-    return (ForeignKeyConstraint(["run", "k"], ["candidate.run", "candidate.k"]), {"sqlite_with_rowid": False})
+    """Table arguments of a table that hangs on a candidate: its foreign key, and rows kept in key order on
+    SQLite."""
+    return (
+        ForeignKeyConstraint(["run", "k"], ["candidate.run", "candidate.k"]),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class Run(Base):
@@ -93,7 +98,8 @@ class Island(Base):
 
 
 class Candidate(Base):
-    """One finished candidate; never changed after its commit.  Holds no clock reading: equal runs have equal rows."""
+    """One finished candidate; never changed after its commit.  Holds no clock reading: equal runs have equal
+    rows."""
 
     __tablename__ = "candidate"
     run: Mapped[str] = mapped_column(ForeignKey("run.run"), primary_key=True)
@@ -130,7 +136,8 @@ class Parentage(Base):
 
 
 class EvaluationRow(Base):
-    """What the evaluation of a candidate gave.  NULL x, x_se, mdl, complexity: infinite; NULL train_r2: minus infinite."""
+    """What the evaluation of a candidate gave.  NULL x, x_se, mdl, complexity: infinite; NULL train_r2:
+    minus infinite."""
 
     __tablename__ = "evaluation"
     run: Mapped[str] = mapped_column(primary_key=True)
@@ -191,8 +198,11 @@ class ParameterRow(Base):
     """NULL: the same for all targets."""
     element: Mapped[int | None]
     """Index over the law's vectors, row-major; NULL: a scalar."""
+    member: Mapped[str | None]
+    """The vector's members that `element` stands for."""
     value: Mapped[float | None]
     at_bound: Mapped[bool]
+    """The parameter lies on a declared bound, in this group or another."""
     __table_args__ = _of_candidate()
 
 
@@ -235,7 +245,8 @@ class Shortlist(Base):
 
 
 class ChatCall(Base):
-    """One answer of a language model, found by the hash of its request; written before the answer is parsed."""
+    """One answer of a language model, found by the hash of its request; written before the answer is
+    parsed."""
 
     __tablename__ = "chat_call"
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -12,7 +12,15 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from sldagent.archive import models
 from sldagent.archive.mapping import NULL_MEANS, to_record
-from sldagent.archive.models import Candidate, CutScoreRow, EvaluationRow, FailureRow, GroupFit, Parentage, Run
+from sldagent.archive.models import (
+    Candidate,
+    CutScoreRow,
+    EvaluationRow,
+    FailureRow,
+    GroupFit,
+    Parentage,
+    Run,
+)
 from sldagent.archive.records import CandidateRecord, CandidateRow, RunRecord, ScoringRecord
 from sldagent.errors import ArchiveError
 
@@ -23,7 +31,9 @@ CHUNK = 500
 def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
     """Run records, newest first; only the one named when `run` is given (exactly)."""
     query = select(*Run.__table__.columns).order_by(Run.started.desc(), Run.run.desc())
-    places = select(models.Shortlist.run, models.Shortlist.k).order_by(models.Shortlist.run, models.Shortlist.place)
+    places = select(models.Shortlist.run, models.Shortlist.k).order_by(
+        models.Shortlist.run, models.Shortlist.place
+    )
     if run is not None:
         query = query.where(Run.run == run)
         places = places.where(models.Shortlist.run == run)
@@ -44,12 +54,17 @@ def _run_record(connection: Connection, row: RowMapping, shortlist: tuple[int, .
     return RunRecord(shortlist=shortlist, **values)
 
 
+def run_ids(connection: Connection) -> list[str]:
+    """Ids of all runs, newest first."""
+    return list(connection.scalars(select(Run.run).order_by(Run.started.desc(), Run.run.desc())))
+
+
 def resolve_run(connection: Connection, name: str) -> str:
     """The run that `name` or a unique beginning of it stands for.
 
     Raises ArchiveError for an unknown name (with near ones) or one that several runs begin with.
     """
-    known = list(connection.scalars(select(Run.run).order_by(Run.started.desc(), Run.run.desc())))
+    known = run_ids(connection)
     if name in known:
         return name
     begun = [run for run in known if name and run.startswith(name)]
@@ -70,13 +85,17 @@ def _some(names: Sequence[str]) -> str:
 
 def resolve_law(connection: Connection, law: str) -> tuple[str, int]:
     """(run, k) of a law id ``run-k``, or of a run's choice when `law` is a run.  Raises ArchiveError."""
-    known = set(connection.scalars(select(Run.run)))
+    known = run_ids(connection)
     head, dash, tail = law.rpartition("-")
     numbered = bool(dash) and tail.isascii() and tail.isdigit()
     if law not in known and numbered:
         if head in known:
             return head, _checked(connection, head, int(tail))
-        if head and not any(run.startswith(law) for run in known) and any(run.startswith(head) for run in known):
+        if (
+            head
+            and not any(run.startswith(law) for run in known)
+            and any(run.startswith(head) for run in known)
+        ):
             run = resolve_run(connection, head)
             return run, _checked(connection, run, int(tail))
     run = resolve_run(connection, law)
@@ -179,9 +198,20 @@ def scorings(connection: Connection) -> list[ScoringRecord]:
     for row in connection.execute(select(*models.ScoringTarget.__table__.columns)).mappings():
         per_target[row["scoring"]][row["target"]] = _metrics(row)
     result = []
-    for row in connection.execute(select(*models.Scoring.__table__.columns).order_by(models.Scoring.id)).mappings():
-        texts = {name: row[name] for name in ("law", "split", "source", "rows", "created")}
-        result.append(ScoringRecord(**texts, **_metrics(row), per_target=per_target.get(row["id"], {})))
+    for row in connection.execute(
+        select(*models.Scoring.__table__.columns).order_by(models.Scoring.id)
+    ).mappings():
+        result.append(
+            ScoringRecord(
+                law=row["law"],
+                split=row["split"],
+                source=row["source"],
+                rows=row["rows"],
+                created=row["created"],
+                per_target=per_target.get(row["id"], {}),
+                **_metrics(row),
+            )
+        )
     return result
 
 

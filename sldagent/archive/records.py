@@ -44,7 +44,8 @@ class RunRecord:
     config: Mapping[str, Any]
     """The whole configuration, JSON-able."""
     card: Mapping[str, Any]
-    """The task's roles, ranges, groups and units, JSON-able: enough to apply a law of this run to another table."""
+    """The task's roles, ranges, groups and units, JSON-able: enough to apply a law of this run to another
+    table."""
     mode: str
     """``blind`` or ``targeted``."""
     candidates: int = 0

@@ -37,7 +37,8 @@ def start_run(
     islands: Sequence[Mapping[str, Any]],
     started: datetime,
 ) -> None:
-    """Add a run and its islands.  Raises ArchiveError for a run id in use, an unusable id or a seed out of range."""
+    """Add a run and its islands.  Raises ArchiveError for a run id in use, an unusable id or a seed out of
+    range."""
     if not run or run != run.strip() or not run.isprintable():
         raise ArchiveError(f"{run!r} cannot be a run's id; use letters, digits and hyphens")
     if not -_LARGEST <= seed <= _LARGEST:
@@ -80,13 +81,18 @@ def _island(run: str, number: int, island: Mapping[str, Any]) -> Row:
 def commit(
     connection: Connection, run: str, records: Iterable[CandidateRecord], islands: int, committed: datetime
 ) -> int:
-    """Add finished candidates; returns how many.  Raises ArchiveError for an unknown island or a later parent."""
+    """Add finished candidates; returns how many.  Raises ArchiveError for an unknown island or a later
+    parent."""
     batch = list(records)
     for record in batch:
         if not 0 <= record.island < islands:
-            raise ArchiveError(f"candidate {record.k} of run {run} names island {record.island}; the run has {islands}")
+            raise ArchiveError(
+                f"candidate {record.k} of run {run} names island {record.island}; the run has {islands}"
+            )
         if any(not 0 <= parent < record.k for parent in record.parents):
-            raise ArchiveError(f"candidate {record.k} of run {run} names parents {record.parents}, not all before it")
+            raise ArchiveError(
+                f"candidate {record.k} of run {run} names parents {record.parents}, not all before it"
+            )
     rows = to_rows(run, batch, committed)
     _insert(connection, models.Candidate, rows.candidate)
     _insert(connection, models.Parentage, rows.parentage)
@@ -132,7 +138,8 @@ def finish_run(
     extra: Mapping[str, Any],
     finished: datetime,
 ) -> None:
-    """Close a run with its outcome.  Raises ArchiveError when the choice or short list names no candidate of it."""
+    """Close a run with its outcome.  Raises ArchiveError when the choice or short list names no candidate of
+    it."""
     named = {int(k) for k in shortlist} | (set() if choice is None else {int(choice)})
     there = select(models.Candidate.k).where(models.Candidate.run == run, models.Candidate.k.in_(named))
     missing = sorted(named - set(connection.scalars(there)))
@@ -149,7 +156,9 @@ def finish_run(
         "extra": to_json(extra, "extra"),
     }
     connection.execute(update(models.Run).where(models.Run.run == run), values)
-    _insert(connection, models.Shortlist, [{"run": run, "place": n, "k": int(k)} for n, k in enumerate(shortlist)])
+    _insert(
+        connection, models.Shortlist, [{"run": run, "place": n, "k": int(k)} for n, k in enumerate(shortlist)]
+    )
 
 
 def add_scoring(

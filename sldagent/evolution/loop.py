@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sldagent.archive.records import CandidateRecord, RunStatus
 from sldagent.errors import ArchiveError
-from sldagent.evaluation.choice import Choice, choose
+from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
 from sldagent.evolution.observer import Event, NullObserver, Observer
@@ -23,19 +23,22 @@ from sldagent.proposers.base import Proposer
 from sldagent.tasks.task import Task
 from sldagent.workers.base import WorkerPool
 
+NO_CHOICE = "no valid law was found"
+
 
 class RunArchive(Protocol):
     """The part of `sldagent.archive.store.Archive` that a run writes to."""
 
     def start_run(
-        self, *, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any], mode: str
+        self, *, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any], mode: str,
+        islands: Sequence[Mapping[str, Any]],
     ) -> str: ...
 
     def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
 
     def finish_run(
-        self, run: str, *, status: RunStatus, seconds: float, choice: int | None, shortlist: Sequence[int],
-        reason: str,
+        self, run: str, *, status: RunStatus, choice: int | None, shortlist: Sequence[int], reason: str,
+        candidates: int, failures: int, seconds: float,
     ) -> object: ...
 
 
@@ -52,20 +55,23 @@ def discover(
         observer: is told of commits and events.
         card: the task's roles as JSON-able values, stored with the run.
         mode: ``blind`` or ``targeted`` cuts, as the pool's evaluators use.
-        stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search runs in the main thread.
+        stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
 
     Returns:
         The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
 
     Raises:
-        ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written as far
-            as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
+        ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written
+            as far as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
     """
     observer = observer or NullObserver()
     stop = stop or threading.Event()
     began = clock()
-    run = archive.start_run(task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode)
+    islands = [{"temperature": config.temperature(i), "bias": config.bias(i)} for i in range(config.islands)]
+    run = archive.start_run(
+        task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode, islands=islands
+    )
     journal = Journal(archive, run, clock)
     state = SearchState(config)
     try:
@@ -78,17 +84,19 @@ def discover(
         journal.flush()
         summary = _summarise(run, search, reason, clock() - began)
         archive.finish_run(
-            run, status=summary.status, seconds=summary.seconds, shortlist=summary.shortlist,
+            run, status=summary.status, shortlist=summary.shortlist,
             choice=None if summary.choice is None else summary.choice.index,
-            reason="no law could be fitted" if summary.choice is None else summary.choice.reason,
+            reason=NO_CHOICE if summary.choice is None else summary.choice.reason,
+            candidates=summary.candidates, failures=sum(summary.failures.values()), seconds=summary.seconds,
         )
     except BaseException as error:
         status: RunStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(ArchiveError):  # the first error is the one to report
             journal.flush()
+        with contextlib.suppress(ArchiveError):
             archive.finish_run(
-                run, status=status, seconds=clock() - began, choice=None, shortlist=(),
-                reason=f"ended by {type(error).__name__}",
+                run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
+                candidates=state.committed, failures=state.failures.total(), seconds=clock() - began,
             )
         raise
     observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
@@ -99,12 +107,13 @@ def _summarise(run: str, search: Search, reason: StopReason, seconds: float) -> 
     """Choose among the contenders and gather what a report needs."""
     state = search.state
     entries = search.contenders.entries()
-    choice: Choice | None = choose(entries, catalogue=search.catalogue) if entries else None
+    choice = choose(entries, catalogue=search.catalogue)
     needed = {*state.front.indices, *search.catalogue}
     if choice is not None:
         needed.update((choice.index, *choice.shortlist))
     return RunSummary(
-        run=run, status="stopped" if reason == "interrupted" else "complete", stopped_by=reason, seconds=seconds,
-        candidates=state.committed, failures=dict(state.failures), front=state.front.indices, choice=choice,
-        catalogue=tuple(search.catalogue), records={k: search.contenders.get(k) for k in sorted(needed)},
+        run=run, status="stopped" if reason == "interrupted" else "complete", stopped_by=reason,
+        seconds=seconds, candidates=state.committed, failures=dict(state.failures), front=state.front.indices,
+        choice=choice, catalogue=tuple(search.catalogue),
+        records={k: search.contenders.get(k) for k in sorted(needed)},
     )

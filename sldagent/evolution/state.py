@@ -96,7 +96,7 @@ class SearchState:
         evaluation = record.evaluation
         if evaluation.failure is not None:
             self.failures[evaluation.failure.reason] += 1
-        elif np.isfinite(evaluation.x):
+        elif np.isfinite(evaluation.x) and np.isfinite(evaluation.complexity):
             member = Member(
                 record.k, program, evaluation.x, evaluation.complexity, evaluation.mdl, evaluation.valid
             )

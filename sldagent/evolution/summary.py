@@ -26,7 +26,7 @@ class RunSummary:
     front: tuple[int, ...]
     """Candidate indices by rising complexity."""
     choice: Choice | None
-    """None when no law could be fitted."""
+    """None when no valid law was found."""
     catalogue: tuple[int, ...]
     """Indices of the published laws that were refitted as seeds."""
     records: Mapping[int, CandidateRecord]
@@ -34,7 +34,7 @@ class RunSummary:
 
     @property
     def shortlist(self) -> tuple[int, ...]:
-        """Candidate indices, best first; empty when no law could be fitted."""
+        """Candidate indices, best first; empty without a choice."""
         return () if self.choice is None else tuple(self.choice.shortlist)
 
     def law(self, k: int) -> str:

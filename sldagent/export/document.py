@@ -55,8 +55,10 @@ def law_document(run: RunRecord, candidate: CandidateRecord, date: Date | str) -
     evaluation = candidate.evaluation
     if evaluation.failure is not None:
         raise ExportError(f"law {law_id} has no fitted parameters ({evaluation.failure.reason}): choose another law")
-    program = parse_program(candidate.source)
     card = run.card
+    vectors = {name: list(symbols) for name, symbols in (card.get("vectors") or {}).items()}
+    variables = [_variable(v) for v in card["variables"]]
+    program = _program(candidate.source, [v["symbol"] for v in variables], vectors)
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -65,8 +67,8 @@ def law_document(run: RunRecord, candidate: CandidateRecord, date: Date | str) -
         "program": candidate.source,
         "formula": candidate.formula,
         "latex": to_latex(program.law),
-        "variables": [_variable(v) for v in card["variables"]],
-        "vectors": {name: list(symbols) for name, symbols in (card.get("vectors") or {}).items()},
+        "variables": variables,
+        "vectors": vectors,
         "targets": [_target(t) for t in card["targets"]],
         "group_column": _group_column(card),
         "groups": [str(g) for g in card.get("groups") or ("all",)],
@@ -116,11 +118,11 @@ def check_document(document: Any, where: str) -> Program:
     for key, kind in _REQUIRED.items():
         if not isinstance(document.get(key), kind):
             raise ExportError(f"{where}: key '{key}' is missing or of the wrong type; export the law again")
+    _check_roles(document, where)
     try:
-        program = parse_program(document["program"])
+        program = _program(document["program"], [v["symbol"] for v in document["variables"]], document["vectors"])
     except LawError as error:
         raise ExportError(f"{where}: the program is not in the law language: {error}") from error
-    _check_roles(document, program.law, where)
     for parameter in program.law.parameters:
         _check_values(document, program.law, parameter.name, where)
     return program
@@ -131,7 +133,11 @@ def document_parameters(document: Mapping[str, Any]) -> dict[str, NDArray[np.flo
     return {name: np.asarray(entry["values"], dtype=float) for name, entry in document["parameters"].items()}
 
 
-def _check_roles(document: Mapping[str, Any], law: Law, where: str) -> None:
+def _program(text: str, symbols: Sequence[str], vectors: Mapping[str, Any]) -> Program:
+    return parse_program(text, variables=(*symbols, *vectors), vectors=tuple(vectors))
+
+
+def _check_roles(document: Mapping[str, Any], where: str) -> None:
     for key, field in (("variables", "symbol"), ("targets", "name")):
         entries = document[key]
         if not entries or not all(isinstance(e, dict) and isinstance(e.get(field), str) for e in entries):
@@ -150,9 +156,6 @@ def _check_roles(document: Mapping[str, Any], law: Law, where: str) -> None:
     for name, members in vectors.items():
         if not isinstance(members, list) or not members or not set(map(str, members)) <= set(symbols):
             raise ExportError(f"{where}: the vector {name!r} must list symbols of variables")
-    unknown = [s for s in law.variables if s not in symbols and s not in vectors]
-    if unknown:
-        raise ExportError(f"{where}: the law uses '{unknown[0]}', which is no variable or vector of the document")
 
 
 def _check_variable(variable: Mapping[str, Any], where: str) -> None:

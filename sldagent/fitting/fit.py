@@ -276,6 +276,13 @@ def _share_optimum(
     return np.concatenate([TL, L]), np.concatenate([TS, S]), np.concatenate([scores, more]), used
 
 
+def normal_matrices(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a point, penalties included, and the penalties (p,)."""
+    objective = _Objective(law, rows, recipe, surrogate=False)
+    objective.delta = _last_delta(objective, recipe)
+    return objective.bordered(point)[1], objective.spec[3]
+
+
 def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":

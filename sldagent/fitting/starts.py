@@ -114,11 +114,12 @@ def _values(g: Graph, phys: FloatArray, rows: Rows) -> list[FloatArray]:
 
 
 def _size(x: FloatArray, starts: int) -> FloatArray:
-    """Typical magnitude over the rows, per start; 1 where it is not finite."""
+    """Typical magnitude (geometric mean of the non-zero values) over the rows, per start; 1 where there is none."""
+    size = np.abs(x)
+    good = (size > 1e-200) & (size < 1e200)
     with np.errstate(all="ignore"):
-        s = np.exp(np.mean(np.log(np.abs(x) + 1e-300), axis=1))
-    s = np.where(np.isfinite(s) & (s > 1e-200), s, 1.0)
-    return np.asarray(np.broadcast_to(s, (starts,)))
+        s = np.exp(np.where(good, np.log(size), 0.0).sum(axis=1) / good.sum(axis=1))
+    return np.asarray(np.broadcast_to(np.where(np.isfinite(s), s, 1.0), (starts,)))
 
 
 def _balanced(p: Parameter, g: Graph, q: int, phys: FloatArray, rows: Rows, u: FloatArray) -> FloatArray:
@@ -155,25 +156,27 @@ def _amplitude(
     g: Graph, k: int, values: list[FloatArray], other: FloatArray, factor: FloatArray, starts: int
 ) -> FloatArray:
     """Start of a factor of node k: a slope where the product is an exponent, else comparable to its neighbours in a sum."""
-    path = k
-    for _ in range(3):
-        users = _consumers(g, path)
-        if not users:
-            break
-        code = g.code[users[0]]
-        if code in (op.EXP, op.TANH, op.SIGMOID, op.SOFTPLUS):
-            with np.errstate(all="ignore"):
-                spread = np.broadcast_to(np.nanstd(other, axis=1), (starts,))
-            spread = np.where(np.isfinite(spread) & (spread > 1e-12), spread, _size(other, starts))
-            return np.asarray(0.55 * factor**0.75 / spread)
-        if code in (op.ADD, op.SUB):
-            sibling = g.right[users[0]] if g.left[users[0]] == path else g.left[users[0]]
-            if path == k and not (g.depends[sibling] and g.code[sibling] == op.PARAMETER):
-                return np.asarray(factor * _size(values[sibling], starts) / _size(other, starts))
-            path = users[0]
-            continue
-        if code == op.NEG:
-            path = users[0]
-            continue
-        break
+    if _bends(g, k):
+        with np.errstate(all="ignore"):
+            spread = np.broadcast_to(np.nanstd(other, axis=1), (starts,))
+        spread = np.where(np.isfinite(spread) & (spread > 1e-12), spread, _size(other, starts))
+        return np.asarray(0.55 * factor**0.75 / spread)
+    users = _consumers(g, k)
+    if users and g.code[users[0]] in (op.ADD, op.SUB):
+        sibling = g.right[users[0]] if g.left[users[0]] == k else g.left[users[0]]
+        return np.asarray(factor * _size(values[sibling], starts) / _size(other, starts))
     return np.asarray(factor / _size(other, starts))
+
+
+def _bends(g: Graph, k: int) -> bool:
+    """Whether node k reaches a bounded or exponential function through sums only."""
+    for _ in range(len(g.code)):
+        users = _consumers(g, k)
+        if not users:
+            return False
+        k = users[0]
+        if g.code[k] in (op.EXP, op.TANH, op.SIGMOID, op.SOFTPLUS):
+            return True
+        if g.code[k] not in (op.ADD, op.SUB, op.NEG):
+            return False
+    return False

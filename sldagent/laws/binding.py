@@ -3,9 +3,10 @@
 The rules:
 
 * A variable takes only columns of its roles (scale, setting, vector), each column at most once.  Scale and setting columns
-  must be positive on the training rows, within the entry's limits (`at_least`, `at_most`), and keep its `order` pairs.
+  must be positive on the training rows, within the entry's limits (`at_least`, `at_most`), and keep its `order`.
 * Where the names of some columns match a variable's `hints`, only those columns stand for it; where none does, every
-  column of the role may.
+  column of the role may; but a variable of special meaning (one with `at_least`: streams, bits, granularity) takes a
+  setting only by its name.
 * A column that already holds a logarithm x enters as ``exp(x)``, the law's own scale.  For a base other than e this is the
   variable to the power 1/ln(base), which every power of the variable and every slope in its logarithm absorb; where the
   law uses the variable in another way, it enters as ``exp(x * ln(base))``.
@@ -51,7 +52,9 @@ def bind(entry: CatalogueLaw, task: Task, *, limit: int = MAX_BINDINGS) -> list[
     program = _adapted(entry, train)
     programs: dict[str, Program] = {}
     for assignment in _assignments(entry, train):
-        bound = simplify_program(_substituted(program, assignment, task))
+        bound = _substituted(program, assignment, task)
+        if any(v.log and v.symbol in bound.law.variables for v in task.variables):
+            bound = simplify_program(bound)  # exp(x)**-a becomes exp(-a*x), log(exp(x)) becomes x
         programs.setdefault(structure_hash(bound.law), bound)
         if len(programs) >= limit:
             break
@@ -66,15 +69,22 @@ def _assignments(entry: CatalogueLaw, train: Task) -> Iterator[dict[str, str]]:
     for chosen in itertools.product(*options):
         assignment = dict(zip(symbols, chosen, strict=True))
         if len(set(chosen)) == len(chosen) and all(
-            np.all(values[assignment[small]] <= values[assignment[large]] * (1 + 1e-9)) for small, large in entry.order
+            _ordered(values[assignment[small]], values[assignment[large]], ratio) for small, large, ratio in entry.order
         ):
             yield assignment
+
+
+def _ordered(small: FloatArray, large: FloatArray, ratio: float) -> bool:
+    """small <= large <= ratio * small on every row."""
+    with np.errstate(over="ignore"):
+        return bool(np.all((small <= large * (1 + 1e-9)) & (large <= ratio * small * (1 + 1e-9))))
 
 
 def _options(variable: CatalogueVariable, train: Task, values: Mapping[str, FloatArray]) -> list[str]:
     """Task symbols (or vector names) that may stand for the variable."""
     if "vector" in variable.role:
         return list(train.vectors)
+    special = variable.at_least is not None
     low = -math.inf if variable.at_least is None else variable.at_least * (1 - 1e-9)
     high = math.inf if variable.at_most is None else variable.at_most * (1 + 1e-9)
     fitting = [
@@ -82,6 +92,8 @@ def _options(variable: CatalogueVariable, train: Task, values: Mapping[str, Floa
         if v.role in variable.role and np.all((values[v.symbol] > 0) & (values[v.symbol] >= low) & (values[v.symbol] <= high))
     ]
     named = [v for v in fitting if _matches(v, variable.hints)]
+    if not named and special:
+        fitting = [v for v in fitting if v.role == "scale"]
     return [v.symbol for v in named or fitting]
 
 

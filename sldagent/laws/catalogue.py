@@ -68,8 +68,8 @@ class CatalogueLaw:
     variables: tuple[CatalogueVariable, ...]
     source: Source
     aliases: tuple[str, ...] = ()
-    order: tuple[tuple[str, str], ...] = ()
-    """Pairs (small, large) of symbols: small <= large must hold on every training row."""
+    order: tuple[tuple[str, str, float], ...] = ()
+    """(small, large, ratio): small <= large <= ratio * small must hold on every training row."""
     floors: tuple[str, ...] = ()
     """Parameters that become real where a target may be negative."""
     amplitudes: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ def _entry(values: Mapping[str, Any]) -> CatalogueLaw:
     return CatalogueLaw(
         name=values["name"], title=values["title"], program_text=values["program"].strip() + "\n",
         variables=tuple(_variable(v) for v in values["variables"]), source=Source(**values["source"]),
-        order=tuple((small, large) for small, large in values.get("order", ())),
+        order=tuple((small, large, float(ratio)) for small, large, ratio in values.get("order", ())),
         positive=values.get("positive", False), note=values.get("note", ""), **lists,
     )
 

@@ -20,7 +20,7 @@ MAX_CHARACTERS = 20_000
 """Longest program text accepted."""
 MAX_NODES = 2_000
 """Most nodes of a law's tree, intermediate names inlined."""
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 """Deepest nesting of a law's text or tree."""
 MAX_LITERAL = 1e100
 """Largest magnitude of a number in a law."""
@@ -63,7 +63,7 @@ class Source:
                 warnings.simplefilter("ignore")
                 return ast.parse(self.text)
         except SyntaxError as e:
-            detail = (e.msg or "invalid syntax").split("(")[0].strip()
+            detail = (e.msg or "invalid syntax").strip()
             raise LawError(f"not valid Python: {detail}", e.lineno or 1, max(e.offset or 1, 1)) from None
         except (RecursionError, MemoryError):
             raise LawError(f"the text is nested too deeply (at most {MAX_DEPTH} levels)") from None

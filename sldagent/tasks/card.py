@@ -112,7 +112,7 @@ def parse_card(values: Mapping[str, Any], path: Path) -> tuple[Roles, Path]:
     roles = Roles(
         name=read.text(values, "name") or path.stem,
         title=read.text(values, "title"),
-        description=read.text(values, "description").strip(),
+        description=" ".join(read.text(values, "description").split()),
         variables=variables or None,
         targets=targets or None,
         ranged=ranged,

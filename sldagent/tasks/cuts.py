@@ -201,16 +201,18 @@ def _last_resort(task: Task, columns: list[int]) -> Cut:
     """
     logs = levels.log_axis(task)
     for k in columns:
-        symbol = task.variables[k].symbol
-        labels, _ = levels.level_labels(logs[:, k])
-        options = (
-            (f"{symbol}: top level", labels == labels.max()),
-            (f"{symbol}: top 20 %", levels.top_share(logs[:, k], 0.2)),
-        )
-        for name, held in options:
-            kept = ~held
-            if kept.sum() >= 2 and held.any() and np.ptp(logs[kept, k]) > 0:
-                return Cut(name, symbol, kept, held, math.exp(_reach(task, logs[:, k], kept, held)))
+        symbol, values = task.variables[k].symbol, logs[:, k]
+        for name in ("top level", "top 20 %"):
+            held = np.zeros(len(values), dtype=bool)
+            for rows in levels.group_rows(task):
+                labels, _ = levels.level_labels(values[rows])
+                top = labels == labels.max() if name == "top level" else levels.top_share(values[rows], 0.2)
+                if np.sum(~top) >= 2 and np.ptp(values[rows[~top]]) > 0:
+                    held[rows] = top
+            if held.any():
+                return Cut(
+                    f"{symbol}: {name}", symbol, ~held, held, math.exp(_reach(task, values, ~held, held))
+                )
     names = ", ".join(v.name for v in task.variables)
     raise TableError(
         f"{task.source or task.name}: {len(task.X)} training rows over {names} are too few to hold out "

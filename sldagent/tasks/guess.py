@@ -160,15 +160,16 @@ def _guess_variables(
     table: Table, targets: Sequence[Target], used: Collection[str], notes: list[str]
 ) -> tuple[Variable, ...]:
     answers = [_numbers(table, t.name) for t in targets]
+    free = [n for n in table.columns if n not in used]
+    reasons = {n: _reason_to_drop(table, n, answers) for n in free}
+    shares = set(proportions(table, [n for n in free if not reasons[n]]))
     chosen: list[str] = []
     dropped: dict[str, list[str]] = {}
-    for name in table.columns:
-        if name in used:
-            continue
-        reason = _reason_to_drop(table, name, answers)
-        twin = next(
-            (c for c in chosen if not reason and _same(_numbers(table, name), _numbers(table, c))), ""
-        )
+    for name in free:
+        reason = reasons[name]
+        twin = ""
+        if not reason and name not in shares:
+            twin = next((c for c in chosen if _same(_numbers(table, name), _numbers(table, c))), "")
         if twin and _decades(table, name) > _decades(table, twin):
             # Of a quantity and its logarithm or its position on a plot, the quantity spans more decades.
             chosen[chosen.index(twin)] = name
@@ -185,7 +186,6 @@ def _guess_variables(
             "...), too many to guess; name the ones that matter with --variables"
         )
     chosen.sort(key=list(table.columns).index)
-    shares = set(proportions(table, chosen))
     out: list[Variable] = []
     for name in chosen:
         role, log, base = guess_role(name, table, shares)
@@ -224,7 +224,7 @@ def _reason_to_drop(table: Table, name: str, answers: Sequence[FloatArray]) -> s
         return "an identifier"
     if SPREAD.search(name):
         return "a spread"
-    if any(_same(values, a) for a in answers):
+    if any(np.array_equal(values, a) for a in answers):
         return "a copy of the target"
     return ""
 
@@ -258,7 +258,9 @@ def guess_role(name: str, table: Table, shares: Collection[str]) -> tuple[Role, 
 
 def proportions(table: Table, names: Sequence[str]) -> list[str]:
     """Columns within [0, 1] whose rows sum to one: all of them, or a family with a common stem."""
-    inside = [n for n in names if n in table.columns and _within_unit(_numbers(table, n))]
+    inside = [
+        n for n in names if n in table.columns and not SETTINGS.search(n) and _within_unit(_numbers(table, n))
+    ]
     stems: dict[str, list[str]] = {}
     for n in inside:
         stems.setdefault(re.sub(r"[^_\W]*$|\d+$", "", n), []).append(n)

@@ -54,7 +54,7 @@ def level_labels(values: FloatArray) -> tuple[IntArray, bool]:
     labels[order] = label_sorted
     count = int(label_sorted[-1]) + 1
     widths = [np.ptp(ordered[label_sorted == k]) for k in range(count)] if count <= MAX_LEVELS else [0.0]
-    return labels, count > MAX_LEVELS or max(widths) > WIDTH
+    return labels, bool(count > MAX_LEVELS or max(widths) > WIDTH)
 
 
 def level_count(values: FloatArray) -> int:

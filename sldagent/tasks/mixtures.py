@@ -51,7 +51,7 @@ def _points(task: Task) -> FloatArray:
 
 
 def _farthest(task: Task, which: IntArray, distance: FloatArray, share: float) -> levels.BoolArray:
-    """About `share` of the distinct inputs, those farthest from the centre; groups of one design share them."""
+    """About `share` of the distinct inputs, farthest from the centre; groups of one design share them."""
     held_points = np.zeros(len(distance), dtype=bool)
     designs: set[bytes] = set()
     for rows in levels.group_rows(task):

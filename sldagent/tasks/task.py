@@ -47,8 +47,8 @@ class Target:
     monotone: Mapping[str, Direction] = field(default_factory=dict)
     """Declared monotonicity by variable symbol."""
     limit: tuple[float, float] | None = None
-    """Interval that the prediction must lie in when every scale variable is taken four decades beyond the data;
-    None: unknown.
+    """Interval that the prediction must lie in when every scale variable is taken four decades beyond the
+    data; None: unknown.
     """
 
 
@@ -64,9 +64,9 @@ class Noise:
 class Task:
     """A table of experiments with roles.
 
-    Arrays have one entry per row of the table, in table order: `X` (n, variables), `Y` (n, targets), `group` (n,)
-    indices into `groups`, `split` (n,) of 'train'/'test' and so on (all 'train' without a split column), `run`
-    (n,) integer ids or None, `noise_scale` (n,) relative standard deviations (all one for constant noise).
+    Arrays have one entry per row of the table, in table order: `X` (n, variables), `Y` (n, targets), `group`
+    (n,) indices into `groups`, `split` (n,) of 'train'/'test' and so on (all 'train' without a split column),
+    `run` (n,) integer ids or None, `noise_scale` (n,) relative standard deviations (ones for constant noise).
     """
 
     name: str
@@ -101,8 +101,13 @@ class Task:
     def rows(self, mask: NDArray[np.bool_]) -> Task:
         """The same task with the selected rows only (groups keep their indices)."""
         return replace(
-            self, X=self.X[mask], Y=self.Y[mask], group=self.group[mask], split=self.split[mask],
-            run=None if self.run is None else self.run[mask], noise_scale=self.noise_scale[mask],
+            self,
+            X=self.X[mask],
+            Y=self.Y[mask],
+            group=self.group[mask],
+            split=self.split[mask],
+            run=None if self.run is None else self.run[mask],
+            noise_scale=self.noise_scale[mask],
         )
 
     def part(self, split: str) -> Task:
@@ -117,14 +122,14 @@ class Cut:
     name: str
     """Readable, e.g. ``D: top level`` or ``joint: top 20 %``."""
     variable: str
-    """Symbol of the variable cut, ``joint``, ``mixture``, ``mixture-fold`` (``setting``, ``setting-fold`` without
-    proportions) or ``target`` (targeted mode): scores average within it first.
+    """Symbol of the variable cut, ``joint``, ``mixture``, ``mixture-fold`` (``setting``, ``setting-fold``
+    without proportions) or ``target`` (targeted mode): scores average within it first.
     """
     kept: NDArray[np.bool_]
     held: NDArray[np.bool_]
     reach: float
-    """Largest held-out over largest kept value of the variable, as a ratio (for several variables: of the geometric
-    mean along the joint direction; for mixtures: of the distance from the centre).
+    """Largest held-out over largest kept value of the variable, as a ratio (for several variables: of their
+    geometric mean along the joint direction; for mixtures: of the distance from the centre).
     """
     extrapolates: bool = True
     """False for the folds that only interpolate (mixtures)."""

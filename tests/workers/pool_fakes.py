@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from sldagent.evaluation.result import Evaluation, Failure
-from sldagent.laws.expr import Expr, add, num, var, walk
+from sldagent.laws.expr import Expr, add, call, mul, num, var, walk
 from sldagent.laws.program import Law, Program
 
 
 def program(*numbers: float, name: str = "x") -> Program:
-    """``name + number + number ...``; `name` picks what the fake evaluator does beside computing."""
-    return Program(Law((name,), add(var(name), *(num(v) for v in numbers)), ()))
+    """``name + exp(number * name) + ...``; `name` picks what the fake evaluator does beside computing."""
+    x = var(name)
+    return Program(Law((name,), add(x, *(call("exp", mul(num(v), x)) for v in numbers)), ()))
 
 
 def numbers(p: Program) -> list[float]:

@@ -66,6 +66,8 @@ class Profile:
     views: tuple[View, ...]
     """Scalar variables that vary; members of vectors are not among them."""
     vectors: tuple[VectorView, ...]
+    members: tuple[View, ...]
+    """The vectors' members, as scalars."""
     targets: int
     groups: int
     rows: int
@@ -104,6 +106,8 @@ class Profile:
                 return self.vectors
             case "o":
                 return tuple(v for v in self.vectors if v.own)
+            case "m":
+                return self.members
             case "1":
                 return tuple(v for v in self.views if v.positive and v.low >= 1)
             case _:
@@ -114,7 +118,7 @@ class Profile:
 
         ``x`` any variable with a logarithm, ``n`` such a scale, ``s`` such a setting, ``p`` a positive quantity, ``1`` one
         that is at least 1, ``z`` a variable without logarithm (zeros or negative values), ``v`` a vector, ``o`` a vector
-        with one element per target, ``ud`` a (unique, total) pair, ``*`` all variables with a logarithm, at least two.
+        with one element per target, ``m`` a single member of a vector, ``ud`` a (unique, total) pair, ``*`` all variables with a logarithm, at least two.
         """
         if slots == "*":
             every = self.slot("x")
@@ -142,12 +146,12 @@ def profile(task: Task) -> Profile:
     if not len(train.X):
         train = task
     members = {s for symbols in task.vectors.values() for s in symbols}
-    views = []
+    views, parts = [], []
     for j, variable in enumerate(task.variables):
         column = train.X[:, j]
-        if variable.symbol in members or not len(column) or column.min() == column.max():
+        if not len(column) or column.min() == column.max():
             continue
-        views.append(View(
+        (parts if variable.symbol in members else views).append(View(
             variable.symbol, variable.role, variable.log, variable.log_base, float(column.min()), float(column.max()),
             _trend(column, train.Y, train.group),
         ))
@@ -160,7 +164,7 @@ def profile(task: Task) -> Profile:
     counts = np.bincount(train.group) if len(train.group) else np.ones(1, dtype=np.int64)
     bounds = next(iter(ranges)) if len(ranges) == 1 else None
     return Profile(
-        views=tuple(views), vectors=vectors, targets=m, groups=max(1, int((counts > 0).sum())),
+        views=tuple(views), vectors=vectors, members=tuple(parts), targets=m, groups=max(1, int((counts > 0).sum())),
         rows=int(np.median(counts[counts > 0])),
         loss_like=low >= 0 and not rising, positive=bool((train.Y > 0).all()), nonzero=bool((train.Y != 0).all()),
         bounds=bounds if bounds in ((0.0, 1.0), (-1.0, 0.0), (-1.0, 1.0)) else None,

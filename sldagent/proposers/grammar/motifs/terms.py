@@ -248,6 +248,12 @@ def raw_times_power(b: Builder, s: Slots) -> Expr:
     return mul(b.amplitude(), b.powered(x), factor)
 
 
+def share_product(b: Builder, s: Slots) -> Expr:
+    """B r_1 r_2: two domains help or hinder each other."""
+    x, y = scalars(s)
+    return mul(b.amplitude(signed=True), var(x.symbol), var(y.symbol))
+
+
 def half_power(b: Builder, s: Slots) -> Expr:
     """A / sqrt(x)."""
     (x,) = scalars(s)
@@ -303,6 +309,10 @@ TERMS = (
     Motif("exponential", "saturation", "term", "z", raw_exponential, 1.5),
     Motif("shifted power from zero", "shifted", "term", "z", raw_shifted, 1.0),
     Motif("saturating from zero", "saturation", "term", "z", raw_saturating, 1.0),
+    Motif("exponential of one share", "mixture", "term", "m", raw_exponential, 0.5),
+    Motif("bowl of one share", "mixture", "term", "m", raw_bowl, 0.3),
+    Motif("shifted power of one share", "mixture", "term", "m", raw_shifted, 0.3),
+    Motif("product of two shares", "mixture", "term", "mm", share_product, 0.5),
     Motif("scaled power", "joint", "term", "xz", raw_times_power, 1.0),
 )
 

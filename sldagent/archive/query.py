@@ -1,0 +1,158 @@
+"""Questions in SQL, by users: one statement, and nothing it can change.
+
+On SQLite the statement runs on a connection of its own that is opened read-only, told so by ``PRAGMA
+query_only``, and watched by an authorizer that allows reading and nothing else.  On PostgreSQL it runs in a
+read-only transaction, through the protocol that takes a single statement.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from sldagent.archive.engine import Address, sqlite_uri
+from sldagent.archive.models import VIEWS, Base
+from sldagent.archive.trouble import explained
+from sldagent.errors import ArchiveError
+from sldagent.resources import shipped
+
+_READS = frozenset(
+    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+)
+_PRAGMAS = frozenset(
+    ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list")
+)
+_STEPS = 100_000
+"""Virtual-machine steps between two chances for Ctrl-C."""
+
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class NamedQuery:
+    """A question that ships with the archive."""
+
+    name: str
+    description: str
+    sql: str
+    parameters: tuple[str, ...]
+    """Names of its bind parameters: ``run``, ``law``."""
+
+
+def named_queries() -> dict[str, NamedQuery]:
+    """The queries in ``archive/queries``, by name."""
+    found = {}
+    for file in sorted((shipped("archive") / "queries").glob("*.sql")):
+        content = file.read_text(encoding="utf-8")
+        first = content.split("\n", 1)[0]
+        if not first.startswith("-- "):
+            raise ArchiveError(f"the named query {file.name} does not begin with a line '-- description'")
+        code = re.sub(r"--[^\n]*", "", content)
+        parameters = tuple(dict.fromkeys(re.findall(r"(?<![:\w]):([a-z_]+)", code)))
+        found[file.stem] = NamedQuery(file.stem, first[3:].strip(), content, parameters)
+    return found
+
+
+def ask(address: Address, engine: Engine, sql: str, parameters: Mapping[str, Any]) -> Answer:
+    """(column names, rows) of one reading statement; raises ArchiveError for any other."""
+    if not re.sub(r"--[^\n]*|/\*.*?\*/|[\s;]", "", sql, flags=re.DOTALL):
+        raise ArchiveError('the query is empty; try "SELECT * FROM pareto_front"')
+    if address.file is not None:
+        return _ask_sqlite(address.file, sql, parameters)
+    return _ask_postgres(engine, address.place, sql, parameters)
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, schema: str | None, inner: str | None
+) -> int:
+    if action in _READS or (action == sqlite3.SQLITE_PRAGMA and first in _PRAGMAS):
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _ask_sqlite(file: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
+    with explained(str(file), "open it"):
+        connection = sqlite3.connect(sqlite_uri(file, "ro"), uri=True, timeout=10.0, isolation_level=None)
+    try:
+        with explained(str(file), "read it"):
+            connection.execute("PRAGMA query_only = ON")
+            connection.set_authorizer(_authorize)
+            connection.set_progress_handler(lambda: 0, _STEPS)
+        try:
+            cursor = connection.execute(sql, dict(parameters))
+            rows = cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            raise ArchiveError(_mistake(str(error), str(file), error)) from error
+        if cursor.description is None:
+            raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
+        return [column[0] for column in cursor.description], rows
+    finally:
+        connection.close()
+
+
+def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str, Any]) -> Answer:
+    statement = text(sql).compile(engine)
+    missing = sorted(set(statement.params) - set(parameters))
+    if missing:
+        raise ArchiveError(f"the query needs a value for :{missing[0]}")
+    with explained(place, "read it"):
+        pooled = engine.raw_connection()
+    try:
+        driver: Any = pooled.driver_connection
+        driver.read_only = True
+        try:
+            cursor = driver.cursor()
+            # Preparing sends the text by the extended protocol, which refuses a second statement.
+            cursor.execute(
+                str(statement), {name: parameters[name] for name in statement.params}, prepare=True
+            )
+            if cursor.description is None:
+                raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
+            return [column.name for column in cursor.description], cursor.fetchall()
+        except (driver_errors(engine), SQLAlchemyError) as error:
+            raise ArchiveError(_mistake(str(error), place, error)) from error
+        finally:
+            driver.rollback()
+            driver.read_only = None
+    finally:
+        pooled.close()
+
+
+def driver_errors(engine: Engine) -> type[Exception]:
+    """The root of the driver's own errors."""
+    found: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return found
+
+
+def _mistake(message: str, place: str, error: Exception) -> str:
+    """One sentence for a query that did not run."""
+    reason = (message.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    lowered = reason.lower()
+    if any(mark in lowered for mark in ("not authorized", "prohibited", "readonly", "read-only")):
+        return f"the query does more than read ({reason}); only reading is possible here, with SELECT"
+    if "one statement at a time" in lowered or "multiple commands" in lowered:
+        return "the query holds more than one statement; ask one at a time"
+    unbound = re.search(r"did not supply a value for binding (?:parameter )?:?(\w+)", reason)
+    if unbound:
+        return f"the query needs a value for :{unbound[1]}"
+    if "malformed" in lowered or "not a database" in lowered or "disk i/o" in lowered:
+        return f"the archive {place} is damaged: the query could not read it ({reason})"
+    return f"the query does not work: {reason}{_near(reason)}"
+
+
+def _near(reason: str) -> str:
+    """A hint when a table's name was misspelt."""
+    missing = re.search(r"no such table: (?:\w+\.)?(\w+)|relation \"(\w+)\" does not exist", reason)
+    if missing is None:
+        return ""
+    tables = sorted([*Base.metadata.tables, *VIEWS.tables])
+    near = get_close_matches(missing[1] or missing[2], tables, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; the tables are {', '.join(tables)}"

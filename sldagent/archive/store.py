@@ -1,0 +1,292 @@
+"""`Archive`: the one door to the database.
+
+The contract, the same for every database (and tested by one suite over all of them):
+
+* A run has one writer: the `Archive` that started it.  Another one may read it at any time, and sees whole
+commits only.
+* `commit` is one transaction: after it returns the candidates survive the death of the process, and when it
+raises none of
+  them is there.
+* A committed candidate never changes and never goes; the database itself refuses.
+* What comes out equals what went in: every number of an Evaluation, infinities and NaN included.
+* Every error is an ArchiveError of one sentence.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine
+
+from sldagent.archive import parameters, query, read, write
+from sldagent.archive.engine import (
+    LOCK_SECONDS,
+    Address,
+    check_file,
+    make_engine,
+    parse_address,
+    reading,
+    writing,
+)
+from sldagent.archive.migrate import ensure_current
+from sldagent.archive.query import Answer
+from sldagent.archive.records import CandidateRecord, CandidateRow, RunRecord, RunStatus, ScoringRecord
+from sldagent.archive.trouble import explained
+from sldagent.errors import ArchiveError
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Archive:
+    """An open archive; make one with `Archive.open` and use it as a context manager."""
+
+    def __init__(self, address: Address, engine: Engine, *, read_only: bool, clock: Clock) -> None:
+        self._address = address
+        self._engine = engine
+        self._read_only = read_only
+        self._clock = clock
+        self._islands: dict[str, int] = {}
+        """Runs that this object writes, with their number of islands."""
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        read_only: bool = False,
+        create: bool = True,
+        timeout: float = LOCK_SECONDS,
+        clock: Clock = utc_now,
+    ) -> Archive:
+        """Open an archive, making it first where there is none.
+
+        Args:
+            url: ``sqlite:///FILE``, a file name, or ``postgresql://USER@HOST/DATABASE``.
+            read_only: never write, and never make one.
+            create: False refuses an archive that does not exist.
+            timeout: seconds to wait for another process's write to end.
+            clock: tells the time of commits.
+
+        Raises ArchiveError: no such archive or folder, not writable, not an archive, damaged, or of another
+        version.
+        """
+        address = parse_address(url)
+        check_file(address, read_only=read_only, create=create)
+        engine = make_engine(address, read_only=read_only, timeout=timeout)
+        try:
+            ensure_current(engine, address, create=create and not read_only)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(address, engine, read_only=read_only, clock=clock)
+
+    @property
+    def place(self) -> str:
+        """Where the archive is, for messages: a file, or an address without its password."""
+        return self._address.place
+
+    def close(self) -> None:
+        """Let go of the database; a second call does nothing."""
+        with explained(self.place, "close it"):
+            self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Archive {self.place}{' (read-only)' if self._read_only else ''}>"
+
+    @contextmanager
+    def _write(self, action: str) -> Iterator[Connection]:
+        if self._read_only:
+            raise ArchiveError(
+                f"the archive {self.place} was opened for reading only, so nothing can {action} there"
+            )
+        with explained(self.place, action), writing(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self, action: str = "read it") -> Iterator[Connection]:
+        with explained(self.place, action), reading(self._engine) as connection:
+            yield connection
+
+    def _own(self, run: str) -> None:
+        if run not in self._islands:
+            raise ArchiveError(
+                f"run {run} is not being written here: only the process that started a run may add to it"
+            )
+
+    # Writing
+    #
+
+    def new_run_id(self, task: str, token: Callable[[], str] = lambda: secrets.token_hex(3)) -> str:
+        """A short readable id that the archive does not have: the task's name and six hexadecimal digits."""
+        slug = re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-")[:24].strip("-") or "run"
+        with self._read() as connection:
+            known = set(read.run_ids(connection))
+        for _ in range(1000):
+            name = f"{slug}-{token()}"
+            if name not in known:
+                return name
+        raise ArchiveError(
+            f"no free run id for the task {task} in the archive {self.place}; use a new archive"
+        )
+
+    def start_run(
+        self,
+        *,
+        run: str,
+        task: str,
+        seed: int,
+        config: Mapping[str, Any],
+        card: Mapping[str, Any],
+        mode: str,
+        islands: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Begin a run; this object is its writer from here on.
+
+        `islands` gives each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
+        """
+        with self._write("start a run") as connection:
+            write.start_run(
+                connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode,
+                islands=islands, started=self._clock(),
+            )  # fmt: skip
+        self._islands[run] = len(islands)
+
+    def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
+        """Add finished candidates, all or none.  Raises ArchiveError; what was committed before stays."""
+        self._own(run)
+        with self._write("commit candidates") as connection:
+            write.commit(connection, run, records, self._islands[run], self._clock())
+
+    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
+        """Append a line to the run's log."""
+        self._own(run)
+        with self._write("log an event") as connection:
+            write.add_event(connection, run, kind, message, data or {}, self._clock())
+
+    def finish_run(
+        self,
+        run: str,
+        *,
+        status: RunStatus,
+        choice: int | None,
+        shortlist: Sequence[int],
+        reason: str,
+        candidates: int,
+        failures: int,
+        seconds: float,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Close a run with its outcome, and write the parameters of the front, choice and short list as
+        rows."""
+        self._own(run)
+        with self._write("finish a run") as connection:
+            write.finish_run(
+                connection, run, status=status, choice=choice, shortlist=shortlist, reason=reason,
+                candidates=candidates, failures=failures, seconds=seconds, extra=extra or {},
+                finished=self._clock(),
+            )  # fmt: skip
+            shown = {*read.front_indices(connection, run), *shortlist} | (
+                set() if choice is None else {choice}
+            )
+            parameters.materialise(connection, run, sorted(shown))
+        del self._islands[run]
+
+    def materialise_parameters(self, run: str, ks: Sequence[int]) -> None:
+        """Write the fitted values of these candidates as rows of `parameter`, where they are not yet."""
+        with self._write("write parameters") as connection:
+            parameters.materialise(connection, read.resolve_run(connection, run), ks)
+
+    def log_scoring(
+        self, law_id: str, split: str, source: str, rows: int, metrics: Mapping[str, Any]
+    ) -> None:
+        """Log that a law read rows outside training.
+
+        `metrics` holds ``r2``, ``nmse``, ``nmae`` and, by target, ``per_target``.  A law that is not in this
+        archive (an exported file) is logged by its id alone.
+        """
+        with self._write("log a scoring") as connection:
+            key: tuple[str, int] | None
+            try:
+                key = read.resolve_law(connection, law_id)
+            except ArchiveError:
+                key = None
+            law = law_id if key is None else f"{key[0]}-{key[1]}"
+            write.add_scoring(connection, law, key, split, source, rows, metrics, self._clock())
+
+    # Reading
+    #
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, newest first."""
+        with self._read() as connection:
+            return read.runs(connection)
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run with this id, or the only one whose id begins so.  Raises ArchiveError, naming near
+        ones."""
+        with self._read() as connection:
+            return read.runs(connection, read.resolve_run(connection, run_id))[0]
+
+    def candidates(self, run_id: str) -> Iterator[CandidateRecord]:
+        """All candidates of a run, in order, read a few hundred at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        return self._stream(run)
+
+    def _stream(self, run: str) -> Iterator[CandidateRecord]:
+        last = -1
+        while True:
+            with self._read() as connection:
+                chunk = read.candidates_after(connection, run, last)
+            if not chunk:
+                return
+            last = chunk[-1].k
+            yield from chunk
+
+    def candidate_rows(self, run_id: str) -> list[CandidateRow]:
+        """Light rows of all candidates of a run, in order."""
+        with self._read() as connection:
+            return read.candidate_rows(connection, read.resolve_run(connection, run_id))
+
+    def front(self, run_id: str) -> list[CandidateRecord]:
+        """The run's non-dominated candidates in (complexity, x), simplest first."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+            return read.candidates_named(connection, run, read.front_indices(connection, run))
+
+    def law(self, law_id: str) -> tuple[RunRecord, CandidateRecord]:
+        """A law by its id, or a run's choice by the run's id.  Raises ArchiveError for an unknown one."""
+        with self._read() as connection:
+            run, k = read.resolve_law(connection, law_id)
+            return read.runs(connection, run)[0], read.candidates_named(connection, run, [k])[0]
+
+    def scorings(self) -> list[ScoringRecord]:
+        """Every logged reading of rows outside training, oldest first."""
+        with self._read() as connection:
+            return read.scorings(connection)
+
+    def query(self, sql: str, values: Mapping[str, Any] | None = None) -> Answer:
+        """(column names, rows) of one SQL statement that only reads; `values` fill ``:name`` placeholders.
+
+        Raises ArchiveError for a mistake in the SQL, more than one statement, or an attempt to change
+        anything.
+        """
+        return query.ask(self._address, self._engine, sql, values or {})

@@ -1,0 +1,85 @@
+"""The choice rule: which law of a run to recommend, from training rows alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sldagent.evaluation.result import Evaluation
+
+NEAR = math.log(1.25)
+"""Laws within this of the best X are always candidates for the choice."""
+FAR = math.log(2.0)
+"""Laws further than this from the best X never are, however uncertain."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run recommends."""
+
+    index: int
+    shortlist: tuple[int, ...]
+    """Up to three laws, the choice first."""
+    reason: str
+    """One sentence."""
+
+
+def paired_error(a: Evaluation, b: Evaluation) -> float:
+    """Standard error of X(a) - X(b) on common resamples of the held-out cells."""
+    if a.x_boot.size == 0 or a.x_boot.shape != b.x_boot.shape:
+        return math.inf
+    return float(np.std(a.x_boot - b.x_boot))
+
+
+def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
+    """Recommend one of the evaluated laws, or None when no law is valid.
+
+    Among valid laws whose X is within max(ln 1.25, one paired standard error), at most ln 2, of the best: the lowest MDL.
+    If that law does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
+
+    Args:
+        entries: (candidate index, evaluation), in any order; equal laws resolve to the earlier index.
+        catalogue: indices of published laws among them.
+    """
+    usable = sorted(((k, e) for k, e in entries if e.failure is None and e.valid and math.isfinite(e.x)), key=lambda i: i[0])
+    if not usable:
+        return None
+    winner = _pick(usable)
+    reason = f"lowest description length of the {winner.near} laws whose extrapolation error is indistinguishable from the best"
+    published = set(catalogue)
+    known = [(k, e) for k, e in usable if k in published]
+    if known and winner.index not in published:
+        best = _pick(known)
+        error = paired_error(winner.evaluation, best.evaluation)
+        if not winner.evaluation.x < best.evaluation.x - error:
+            reason = "no law beats the best published law by one standard error"
+            winner = _Pick(best.index, best.evaluation, winner.near, best.ranked)
+    ranked = [k for k in [winner.index, *_pick(usable).ranked] if k is not None]
+    lowest = min(usable, key=lambda i: (i[1].x, i[0]))[0]
+    shortlist = list(dict.fromkeys(ranked))
+    if lowest in shortlist[2:] or lowest not in shortlist:
+        shortlist = [*[k for k in shortlist if k != lowest][:2], lowest]
+    return Choice(winner.index, tuple(shortlist[:3]), reason)
+
+
+@dataclass(frozen=True)
+class _Pick:
+    index: int
+    evaluation: Evaluation
+    near: int
+    ranked: list[int]
+
+
+def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
+    """Lowest MDL among the laws near the best X; `ranked` lists those laws by MDL."""
+    _, best = min(usable, key=lambda i: (i[1].x, i[0]))
+    near = []
+    for k, e in usable:
+        gap = e.x - best.x
+        if gap <= NEAR or (gap <= FAR and gap <= paired_error(e, best)):
+            near.append((e.mdl, k, e))
+    near.sort(key=lambda i: (i[0], i[1]))
+    return _Pick(near[0][1], near[0][2], len(near), [k for _, k, _ in near])

@@ -1,0 +1,271 @@
+"""One program on one task: fit, judge by extrapolation, describe."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.errors import FitError
+from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepare
+from sldagent.evaluation.result import CutScore, Evaluation, Failure
+from sldagent.fitting.fit import Effort, FitResult, Point, fit_rows, normal_matrices, predict_point
+from sldagent.fitting.rows import Rows
+from sldagent.fitting.tape import CompiledLaw, compile_law, layout_of
+from sldagent.laws.canonical import structure_hash
+from sldagent.laws.complexity import Complexity, complexity
+from sldagent.laws.program import Program
+from sldagent.tasks.task import Cut, Task
+
+FloatArray = NDArray[np.float64]
+
+FULL = Effort(starts=16, keep=3, iterations=90)
+"""Effort of the fit to all training rows."""
+REFIT = Effort(starts=5, keep=1, iterations=60)
+"""Effort of the refit on a cut's kept rows, beside the warm start."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A program fitted to all training rows, for those who need more than its `Evaluation`."""
+
+    compiled: CompiledLaw
+    result: FitResult
+
+
+class Evaluator:
+    """Judges programs on one task.  Deterministic given the program: its random starts are seeded by its structure."""
+
+    def __init__(self, task: Task, cuts: Sequence[Cut]) -> None:
+        self.grounds: Grounds = prepare(task, cuts)
+        self.layout = layout_of(task)
+        self.sizes = {name: len(symbols) for name, symbols in task.vectors.items()}
+
+    def evaluate(self, program: Program) -> Evaluation:
+        """Fit and judge; every failure of the program is a value."""
+        started = time.perf_counter()
+        try:
+            fitted = self.fit(program)
+        except FitError as error:
+            return Evaluation(failure=Failure("limits", str(error)), seconds=time.perf_counter() - started)
+        cost = complexity(program.law, self.sizes)
+        result = fitted.result
+        if not result.ok:
+            return Evaluation(
+                complexity=cost.total, tree=cost.tree, scalars=cost.scalars, evaluations=result.evaluations,
+                failure=Failure("non-finite", result.failure), seconds=time.perf_counter() - started,
+            )
+        evaluation = self._judge(program, fitted, cost, started)
+        self.grounds.rows.forget()
+        for cut in self.grounds.cuts:
+            cut.kept.forget()
+            cut.held.forget()
+        return evaluation
+
+    def fit(self, program: Program) -> Fitted:
+        """Fit to all training rows.
+
+        Raises:
+            FitError: the law does not belong to this task, or the loss does not suit its targets.
+        """
+        compiled = compile_law(program.law, self.layout)
+        return Fitted(compiled, fit_rows(compiled, self.grounds.rows, program.recipe, _generator(program, 0), effort=FULL))
+
+    def _judge(self, program: Program, fitted: Fitted, cost: Complexity, started: float) -> Evaluation:
+        law, result, ground = fitted.compiled, fitted.result, self.grounds
+        predicted = predict_point(law, law.tapes, ground.rows, result.blocks, result.point)
+        scores: list[CutScore] = []
+        boots: dict[str, list[FloatArray]] = {}
+        spent = result.evaluations
+        for number, cut in enumerate(ground.cuts):
+            part, boot, used = self._cut(program, fitted, cut, number + 1)
+            scores.extend(part)
+            boots.setdefault(cut.cut.variable, []).append(boot)
+            spent += used
+        x = _two_level({v: [s.log_mse for s in scores if s.variable == v] for v in boots})
+        x_boot = np.mean([np.mean(b, axis=0) for b in boots.values()], axis=0) if np.isfinite(x) else np.zeros(0)
+        deficient, effective = self._determination(fitted, program)
+        probe = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)
+        reason = self._invalid(fitted, probe)
+        return Evaluation(
+            x=x,
+            x_se=float(np.std(x_boot)) if x_boot.size else np.inf,
+            mdl=self._description_length(predicted, effective, cost),
+            complexity=cost.total,
+            tree=cost.tree,
+            scalars=cost.scalars,
+            valid=not reason and np.isfinite(x),
+            invalid_reason=reason or ("" if np.isfinite(x) else "the refit is not finite on a cut"),
+            train_r2=_r2(ground.rows.Y, predicted),
+            rank_deficient=deficient,
+            at_bounds=_at_bounds(law, result),
+            parameters=result.parameters,
+            cuts=tuple(scores),
+            x_boot=x_boot.astype(np.float32).astype(np.float64),
+            fingerprint=self._fingerprint(predicted, probe),
+            evaluations=spent,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _cut(self, program: Program, fitted: Fitted, cut: PreparedCut, number: int) -> tuple[list[CutScore], FloatArray, int]:
+        """Refit on the kept rows, judge on the held ones."""
+        law = fitted.compiled
+        T = law.targets
+        name, variable = cut.cut.name, cut.cut.variable
+        symbols = [t.name for t in self.grounds.task.targets]
+        worst = [CutScore(name, variable, symbols[t], cut.held.n, np.inf, np.inf) for t in range(T)]
+        per_block = law.local / (1 if law.split else T)
+        counts = np.diff(cut.kept.starts)
+        if counts[counts > 0].min() <= per_block:
+            return worst, np.full(BOOTSTRAPS, np.inf), 0
+        warm = _restrict(fitted.result, law, cut.kept)
+        refit = fit_rows(law, cut.kept, program.recipe, _generator(program, number), warm=warm, effort=REFIT)
+        if not refit.ok:
+            return worst, np.full(BOOTSTRAPS, np.inf), refit.evaluations
+        held = self._normalised(cut.held, predict_point(law, law.tapes, cut.held, refit.blocks, refit.point))
+        kept = self._normalised(cut.kept, predict_point(law, law.tapes, cut.kept, refit.blocks, refit.point))
+        scores, boots = [], []
+        for t in range(T):
+            values, boot = self._unit_scores(cut, held[t], t)
+            floor = self.grounds.floor[t] / float(np.mean(self.grounds.scale[t]) ** 2)
+            inside = float(np.log(max(np.mean(kept[t] ** 2), floor)))
+            scores.append(CutScore(name, variable, symbols[t], cut.held.n, values, inside))
+            boots.append(boot)
+        return scores, np.mean(boots, axis=0), refit.evaluations
+
+    def _normalised(self, rows: Rows, predicted: FloatArray) -> FloatArray:
+        """Residuals (targets, rows) under the noise model, in units of the group's standard deviation."""
+        return np.asarray((predicted - rows.Y) * rows.weight / self.grounds.scale[:, rows.group])
+
+    def _unit_scores(self, cut: PreparedCut, residual: FloatArray, target: int) -> tuple[float, FloatArray]:
+        values, boots = [], []
+        for unit in cut.units:
+            square = residual[unit.rows] ** 2
+            group = cut.held.group[unit.rows]
+            floor = self.grounds.floor[target] / float(np.mean(self.grounds.scale[target, group] ** 2))
+            if not np.isfinite(square).all():
+                return np.inf, np.full(BOOTSTRAPS, np.inf)
+            values.append(np.log(max(float(square.mean()), floor)))
+            sums = np.bincount(unit.cell, weights=square)
+            sizes = np.bincount(unit.cell)
+            boots.append(np.log(np.maximum(unit.resample @ sums / np.maximum(unit.resample @ sizes, 1e-9), floor)))
+        return float(np.mean(values)), np.asarray(np.mean(boots, axis=0))
+
+    def _description_length(self, predicted: FloatArray, effective: float, cost: Complexity) -> float:
+        """Minimum description length in nats (see the README for the definition)."""
+        ground = self.grounds
+        residual = self._normalised(ground.rows, predicted)
+        sizes = np.diff(ground.rows.starts)
+        large = sizes >= 8
+        blocks = [np.nonzero(ground.rows.group == g)[0] for g in np.nonzero(large)[0]]
+        weights = [float(ground.effective_rows[g]) for g in np.nonzero(large)[0]]
+        rest = np.nonzero(~large[ground.rows.group])[0]
+        if rest.size:
+            blocks.append(rest)
+            weights.append(float(ground.effective_rows[~large].sum()))
+        total = 0.0
+        for t in range(residual.shape[0]):
+            for rows, n in zip(blocks, weights, strict=True):
+                floor = ground.floor[t] / float(np.mean(ground.scale[t, ground.rows.group[rows]] ** 2))
+                mse = max(float(np.mean(residual[t, rows] ** 2)), floor)
+                total += 0.5 * n * float(np.log(mse))
+        n_eff = float(ground.effective_rows.sum())
+        return total + 0.5 * effective * float(np.log(n_eff)) + cost.tree * float(np.log(12.0))
+
+    def _determination(self, fitted: Fitted, program: Program) -> tuple[int, float]:
+        """Undetermined directions (largest over blocks), and fitted scalars (effective ones under a penalty)."""
+        law, result = fitted.compiled, fitted.result
+        matrices, ridge = normal_matrices(law, self.grounds.rows, program.recipe, result.point)
+        deficient, effective = 0, 0.0
+        pl = law.local
+        for H in matrices:
+            block = H[:pl, :pl]
+            size = np.sqrt(np.maximum(np.diag(block), 1e-300))
+            values = np.linalg.eigvalsh(block / size[:, None] / size[None, :]) if pl else np.zeros(0)
+            deficient = max(deficient, int((values < 1e-10).sum()))
+            if ridge[:pl].any():
+                solved = np.linalg.lstsq(block, np.diag(ridge[:pl]), rcond=None)[0]
+                effective += pl - float(np.trace(solved))
+            else:
+                effective += pl
+        problems = law.targets if law.split else 1
+        return deficient, effective + law.shared * problems
+
+    def _invalid(self, fitted: Fitted, probe: FloatArray) -> str:
+        """Why the law must not be chosen, or ''."""
+        ground, law, result = self.grounds, fitted.compiled, fitted.result
+        for t, target in enumerate(ground.task.targets):
+            lo, hi = target.range
+            slack = 1e-9 * (1.0 + abs(float(np.mean(ground.rows.Y[t]))))
+            values = probe[t]
+            if not np.isfinite(values).all():
+                return f"not finite within one decade of the data ({target.name})"
+            if values.min() < lo - slack or values.max() > hi + slack:
+                worst = values.min() if values.min() < lo - slack else values.max()
+                return f"predicts {target.name} = {worst:.4g} within one decade of the data, outside [{lo:g}, {hi:g}]"
+            for symbol, direction in target.monotone.items():
+                if not self._monotone(fitted, t, symbol, direction):
+                    return f"not {direction} in {symbol} within one decade of the data"
+            if target.limit is not None:
+                far = predict_point(law, law.tapes, ground.far, result.blocks, result.point)[t]
+                if not np.isfinite(far).all() or far.min() < target.limit[0] - slack or far.max() > target.limit[1] + slack:
+                    return f"leaves the declared limit {list(target.limit)} of {target.name} four decades out"
+        return ""
+
+    def _monotone(self, fitted: Fitted, t: int, symbol: str, direction: str) -> bool:
+        ground, law, result = self.grounds, fitted.compiled, fitted.result
+        column = list(ground.task.symbols).index(symbol)
+        v = ground.task.variables[column]
+        bumped = ground.probe.X.copy()
+        if v.log or (bumped[:, column] <= 0).any():
+            bumped[:, column] += 0.05 * (np.ptp(bumped[:, column]) or 1.0)
+        else:
+            bumped[:, column] *= 1.2
+        moved = Rows(bumped, ground.probe.Y, ground.probe.group, ground.probe.groups, ground.probe.weight)
+        before = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)[t]
+        after = predict_point(law, law.tapes, moved, result.blocks, result.point)[t]
+        change = after - before if direction == "increasing" else before - after
+        return bool((change >= -1e-9 * np.abs(before)).all())
+
+    def _fingerprint(self, predicted: FloatArray, probe: FloatArray) -> str:
+        """Hash of predictions on training rows and probe points, rounded to 1e-4 of the target's spread."""
+        spread = np.std(self.grounds.rows.Y, axis=1, keepdims=True) + 1e-300
+        every = max(1, predicted.shape[1] // 256)
+        parts = np.concatenate([predicted[:, ::every] / spread, np.clip(probe / spread, -1e4, 1e4)], axis=1)
+        rounded = np.round(np.nan_to_num(parts, nan=-9e9), 4) + 0.0
+        return hashlib.sha1(rounded.tobytes()).hexdigest()
+
+
+def _generator(program: Program, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([int(structure_hash(program.law)[:15], 16), purpose])
+
+
+def _two_level(by_variable: dict[str, list[float]]) -> float:
+    """Mean within a variable's cuts, then over variables."""
+    return float(np.mean([np.mean(v) for v in by_variable.values()])) if by_variable else np.inf
+
+
+def _restrict(result: FitResult, law: CompiledLaw, rows: Rows) -> Point:
+    """The fitted point with the blocks of the groups present in `rows`."""
+    keep = (np.diff(rows.starts) > 0)[result.blocks.group]
+    return Point(result.point.local[keep], result.point.shared if law.shared else np.zeros((int(keep.sum()), 0)))
+
+
+def _r2(Y: FloatArray, predicted: FloatArray) -> float:
+    nmse = np.mean((predicted - Y) ** 2, axis=1) / np.maximum(np.var(Y, axis=1), 1e-300)
+    return float(1.0 - np.mean(nmse))
+
+
+def _at_bounds(law: CompiledLaw, result: FitResult) -> tuple[str, ...]:
+    names = []
+    for q, (name, _) in enumerate(law.slots):
+        values = result.point.local[:, q] if q < law.local else result.point.shared[:, q - law.local]
+        lo, hi = law.lower[q], law.upper[q]
+        tight = 1e-9 * (hi - lo if np.isfinite(hi - lo) else 1.0)
+        if law.transform[q] == 0 and ((values <= lo + tight) | (values >= hi - tight)).any():
+            names.append(name)
+    return tuple(dict.fromkeys(names))

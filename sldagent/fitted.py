@@ -1,0 +1,208 @@
+"""A law with its constants, ready to predict: what `fit` and `discover` hand back and what LAW means on a command line."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.archive.records import CandidateRecord, RunRecord
+from sldagent.errors import ExportError, FitError, TableError
+from sldagent.laws.parse import parse_program
+from sldagent.laws.program import Program
+from sldagent.laws.render import render_expr
+from sldagent.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas
+
+    from sldagent.archive.store import Archive
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A law with its constants.  Prints as its formula; `predict` takes a data frame or a table's path."""
+
+    law: str
+    """Its id in the archive, or the name it was fitted by."""
+    program: Program
+    parameters: Mapping[str, FloatArray]
+    """Values by name; leading axis: groups (length 1 for shared), then targets and vector elements."""
+    card: Mapping[str, Any]
+    """Roles of the task it was fitted to (see `sldagent.tasks.archived.task_card`)."""
+    document: Mapping[str, Any] = field(repr=False)
+    """The whole law as JSON (see `sldagent.export.document`)."""
+    objective: float | None = None
+    """The minimised loss, where the law was just fitted."""
+    r2: float | None = None
+    """1 - mean squared error over variance on the rows it was fitted to."""
+
+    @property
+    def formula(self) -> str:
+        return render_expr(self.program.law.expr)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(str(g) for g in self.card.get("groups") or ("all",))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(t["name"] for t in self.card["targets"])
+
+    def rows(self, table: str | Path | pandas.DataFrame, *, require_target: bool = False) -> Task:
+        """A table read under this law's roles.  Raises TableError, and FitError for a group that the law does not know."""
+        from sldagent.tasks.archived import apply_card
+
+        task = apply_card(self.card, table, require_target=require_target)
+        unknown = sorted({task.groups[g] for g in np.unique(task.group) if g >= len(self.groups)})
+        if unknown:
+            known = ", ".join(self.groups[:6]) + (", ..." if len(self.groups) > 6 else "")
+            raise FitError(
+                f"{task.source}: the law has no constants for the group '{unknown[0]}' (it has: {known}): "
+                "leave out that group's rows, or discover from a table that has it"
+            )
+        return task
+
+    def predict(self, table: str | Path | pandas.DataFrame) -> FloatArray:
+        """Predictions for the table's rows: (rows,), or (rows, targets) with several targets."""
+        values = self.predict_rows(self.rows(table))
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def predict_rows(self, task: Task) -> FloatArray:
+        """Predictions (rows, targets) for rows read by `rows`."""
+        from sldagent.fitting.apply import apply_law
+
+        return apply_law(self.program.law, self.parameters, task)
+
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the law to a file; the format follows its ending (.py, .json, .tex) where not given."""
+        from sldagent.export import export_law
+
+        target = Path(path)
+        form = format or {".py": "python", ".json": "json", ".tex": "latex"}.get(target.suffix)
+        if form is None:
+            raise ExportError(f"the ending of '{target}' names no format: end it in .py, .json or .tex, or give format=")
+        target.write_text(export_law(self.document, form), encoding="utf-8")
+        return target
+
+    def summary(self) -> dict[str, Any]:
+        """Name, formula, parameters, objective and R2, JSON-able."""
+        return {
+            "law": self.law, "formula": self.formula, "parameters": self.named_parameters(),
+            "objective": self.objective, "r2": self.r2,
+        }
+
+    def named_parameters(self) -> dict[str, Any]:
+        """Parameters as JSON: a number (or nested list) where one value holds for all rows, else one entry per group."""
+        return named_parameters(self.parameters, self.groups)
+
+    def __repr__(self) -> str:
+        r2 = "" if self.r2 is None else f", r2={self.r2:.5f}"
+        return f"<Fitted {self.law}: {' , '.join(self.targets)} = {self.formula}{r2}>"
+
+    def _repr_html_(self) -> str:
+        from sldagent.report.html import fitted_html
+
+        return fitted_html(self)
+
+
+def named_parameters(parameters: Mapping[str, FloatArray], groups: tuple[str, ...]) -> dict[str, Any]:
+    """See `Fitted.named_parameters`."""
+    out: dict[str, Any] = {}
+    for name, values in parameters.items():
+        array = np.asarray(values, dtype=float)
+        if len(array) == 1:
+            out[name] = array[0].tolist()
+        else:
+            out[name] = {group: value.tolist() for group, value in zip(groups, array, strict=True)}
+    return out
+
+
+def from_document(document: Mapping[str, Any]) -> Fitted:
+    """The law in a checked document."""
+    from sldagent.export.document import document_parameters
+
+    card = document.get("card")
+    if not isinstance(card, Mapping):
+        raise ExportError(f"the law {document.get('law')} lacks the roles of its table (key 'card'); export it again")
+    return Fitted(
+        law=str(document["law"]), program=parse_program(document["program"]),
+        parameters=document_parameters(document), card=card, document=document,
+    )
+
+
+def from_candidate(run: RunRecord, candidate: CandidateRecord) -> Fitted:
+    """The law of an archived candidate.  Raises ExportError where it has no fitted parameters."""
+    from sldagent.export.document import law_document
+
+    day = (run.finished or run.started).date()
+    return from_document(law_document(run, candidate, day))
+
+
+def resolve(text: str, archive: Archive | None) -> Fitted:
+    """What LAW means: an exported JSON file, a candidate's id, or a run's id (its choice).
+
+    Args:
+        archive: None: `text` must be a file.
+
+    Raises ExportError or ArchiveError.
+    """
+    from sldagent.export.document import read_law_document
+
+    if is_file(text):
+        return from_document(read_law_document(text))
+    if archive is None:
+        raise ExportError(f"'{text}' is not an exported law: give the path of a .json file")
+    return from_candidate(*archive.law(text))
+
+
+def is_file(text: str) -> bool:
+    """Whether LAW names an exported file rather than something in the archive."""
+    return text.endswith(".json") or Path(text).is_file()
+
+
+def from_fit(name: str, task: Task, program: Program, parameters: Mapping[str, FloatArray], objective: float, r2: float,
+             *, x: float = np.inf) -> Fitted:
+    """A law that was just fitted to the rows of `task`, outside any run."""
+    from sldagent.evaluation.result import Evaluation
+    from sldagent.laws.canonical import structure_hash
+    from sldagent.laws.complexity import complexity
+    from sldagent.laws.render import render_program
+    from sldagent.tasks.archived import task_card
+
+    card = task_card(task)
+    cost = complexity(program.law, {n: len(s) for n, s in task.vectors.items()})
+    evaluation = Evaluation(
+        x=x, complexity=cost.total, tree=cost.tree, scalars=cost.scalars, valid=True, train_r2=r2,
+        parameters=dict(parameters),
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    run = RunRecord(run="fit", task=task.name, status="complete", seed=0, started=now, finished=now, config={}, card=card,
+                    mode="none")
+    record = CandidateRecord(
+        k=0, island=0, operator=f"fit {name}", parents=(), source=render_program(program),
+        formula=render_expr(program.law.expr), structure=structure_hash(program.law), evaluation=evaluation,
+    )
+    return replace(from_candidate(run, record), law=name, objective=objective, r2=r2)
+
+
+def check_split(task: Task, split: str) -> Task:
+    """The task's rows of one split; ``all`` is every row.  Raises TableError where there are none."""
+    if split == "all":
+        return task
+    if task.split_column is None:
+        raise TableError(
+            f"{task.source}: the table has no split column, so there is no split '{split}': use --split all for all rows"
+        )
+    part = task.part(split)
+    if len(part.X) == 0:
+        present = ", ".join(sorted(set(task.split.tolist())))
+        raise TableError(f"{task.source}: no row has '{split}' in column '{task.split_column}' (it has: {present})")
+    return part

@@ -1,0 +1,100 @@
+"""Fit one program to a task and predict with fitted parameters: what the command line and the Python API call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.errors import FitError
+from sldagent.fitting.fit import Effort, fit_rows
+from sldagent.fitting.graph import Layout
+from sldagent.fitting.reference import reference
+from sldagent.fitting.rows import Rows
+from sldagent.fitting.tape import compile_law, layout_of
+from sldagent.fitting.uncertainty import standard_errors
+from sldagent.laws.program import Law, Program
+from sldagent.tasks.task import Task
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A program fitted to all rows of a task."""
+
+    program: Program
+    parameters: dict[str, FloatArray]
+    """By name; axes: groups (length 1 for shared parameters), then the law's index axes."""
+    standard_errors: dict[str, FloatArray]
+    """Same axes; NaN where the rows do not determine a parameter."""
+    objective: float
+    """Sum over rows and targets of the recipe's loss."""
+    r2: float
+    """1 - mean over targets of MSE / variance, pooled over groups, on the rows fitted."""
+    evaluations: int
+
+
+def fit_program(program: Program, task: Task, *, seed: int = 0, effort: Effort | None = None) -> Fit:
+    """Fit `program` to every row of `task`.
+
+    Raises:
+        FitError: the law does not belong to the task, a group has fewer rows than parameters, or no start succeeded.
+    """
+    law = compile_law(program.law, layout_of(task))
+    rows = Rows.of_task(task)
+    counts = np.diff(rows.starts)
+    per_block = law.local / (1 if law.split else law.targets)
+    for g in np.nonzero((counts > 0) & (counts < per_block))[0]:
+        raise FitError(
+            f"group '{task.groups[g]}' has {counts[g]} rows for {law.local} parameters: "
+            "use a law with fewer, or share some between groups."
+        )
+    tries = effort or Effort(starts=2 * program.recipe.starts, keep=4, iterations=200)
+    result = fit_rows(law, rows, program.recipe, np.random.default_rng(seed), effort=tries)
+    if not result.ok:
+        raise FitError(f"the law cannot be fitted to '{task.name}': {result.failure}")
+    predicted = predict(program.law, result.parameters, rows.X, rows.group, layout_of(task))
+    nmse = np.mean((predicted.T - rows.Y) ** 2, axis=1) / np.maximum(np.var(rows.Y, axis=1), 1e-300)
+    return Fit(
+        program, result.parameters, standard_errors(result, rows, program.recipe), result.objective,
+        float(1.0 - np.mean(nmse)), result.evaluations,
+    )
+
+
+def predict(
+    law: Law, parameters: Mapping[str, FloatArray], X: FloatArray, group: NDArray[np.int64], layout: Layout
+) -> FloatArray:
+    """Predictions (rows, targets) of a law with fitted parameters, by the numpy reference interpreter.
+
+    Args:
+        parameters: by name, axes as in `Fit.parameters`.
+        X: (rows, variables) in the layout's column order.
+        group: (rows,) index into the parameters' first axis.
+
+    Raises:
+        FitError: the law uses something that the layout or the parameters lack.
+    """
+    compiled = compile_law(law, layout)
+    rows = Rows(X, np.zeros((layout.targets, len(X))), group, int(group.max(initial=-1)) + 1, np.ones((layout.targets, len(X))))
+    features = compiled.tapes.matrix(rows)
+    out = np.empty((layout.targets, rows.n))
+    for t in range(layout.targets):
+        values = []
+        for name, element in compiled.slots:
+            if name not in parameters:
+                raise FitError(f"the law's parameter '{name}' has no fitted value.")
+            axis = compiled.target_axis[name]
+            if compiled.split:
+                element = (*element[:axis], t, *element[axis + 1 :])
+            table = np.asarray(parameters[name])
+            values.append(table[(slice(None), *element)][rows.group if table.shape[0] > 1 else np.zeros(rows.n, np.int64)])
+        tapes, length = compiled.tapes, compiled.tapes.lengths[t]
+        out[t] = reference.run(
+            tapes.ops[t, :length], tapes.left[t, :length], tapes.right[t, :length], tapes.value[t, :length], features, values
+        )
+    result = np.empty_like(out.T)
+    result[rows.order] = out.T
+    return result

@@ -1,0 +1,95 @@
+"""One discovery from a task to a finished run: cuts, workers, archive and proposer put together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sldagent.archive.store import Archive
+from sldagent.errors import ConfigError, TableError
+from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evolution.config import RunConfig
+from sldagent.evolution.loop import discover
+from sldagent.evolution.observer import Observer
+from sldagent.evolution.summary import RunSummary
+from sldagent.fitted import Fitted, from_candidate
+from sldagent.proposers.grammar import GrammarProposer
+from sldagent.tasks.archived import task_card
+from sldagent.tasks.cuts import blind_cuts, targeted_cuts
+from sldagent.tasks.task import Cut, Task
+from sldagent.workers.base import WorkerStartError
+from sldagent.workers.local import LocalPool
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a run is judged on."""
+
+    task: Task
+    """All rows; only its train rows were used."""
+    train: Task
+    cuts: tuple[Cut, ...]
+    mode: str
+    """``blind`` or ``targeted``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run and what it was judged on."""
+
+    grounds: Grounds
+    summary: RunSummary
+    archive: str
+    """Where the archive is, for messages."""
+
+    def fitted(self, k: int, archive: Archive) -> Fitted:
+        """One of the run's laws, ready to predict."""
+        return from_candidate(archive.run(self.summary.run), self.summary.records[k])
+
+
+def prepare(task: Task) -> Grounds:
+    """The training rows and the cuts: targeted where the task says where predictions are wanted.
+
+    Raises TableError where there are no training rows.
+    """
+    train = task.part("train")
+    if len(train.X) == 0:
+        raise TableError(
+            f"{task.source}: no row has 'train' in column '{task.split_column}', so there is nothing to discover from; "
+            "name another column with --split-column"
+        )
+    if train.at is None:
+        return Grounds(task, train, blind_cuts(train), "blind")
+    return Grounds(task, train, targeted_cuts(train, train.at), "targeted")
+
+
+def run(
+    grounds: Grounds, config: RunConfig, archive: Archive, observer: Observer | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Discover; the archive holds every candidate when this returns, or raises.
+
+    Raises ArchiveError, and ConfigError where no worker process can be started.
+    """
+    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts)
+    proposer = GrammarProposer(grounds.train)
+    try:
+        with LocalPool(
+            make_evaluator, config.workers, config.time_limit, warm=partial(warm_up, make_evaluator, proposer)
+        ) as pool:
+            summary = discover(
+                grounds.train, config, archive, proposer, pool, observer, card=task_card(grounds.task),
+                mode=grounds.mode, stop=stop,
+            )
+    except WorkerStartError as error:
+        raise ConfigError(f"no worker process could be started: {error}") from None
+    return Outcome(grounds, summary, archive.place)
+
+
+def warm_up(make_evaluator: partial[Evaluator], proposer: GrammarProposer) -> None:
+    """Compile the fitting kernels, or load them from the disk cache, before workers want them."""
+    seeds: Sequence[object] = proposer.seeds()
+    if seeds:
+        make_evaluator().evaluate(proposer.seeds()[0].program)
