@@ -43,6 +43,8 @@ class Fitted:
     """The minimised loss, where the law was just fitted."""
     r2: float | None = None
     """1 - mean squared error over variance on the rows it was fitted to."""
+    standard_errors: Mapping[str, FloatArray] | None = None
+    """Same axes as `parameters`, where the law was just fitted; NaN where the rows do not determine one."""
 
     @property
     def formula(self) -> str:
@@ -77,9 +79,10 @@ class Fitted:
 
     def predict_rows(self, task: Task) -> FloatArray:
         """Predictions (rows, targets) for rows read by `rows`."""
-        from sldagent.fitting.apply import apply_law
+        from sldagent.fitting.public import predict
+        from sldagent.fitting.tape import layout_of
 
-        return apply_law(self.program.law, self.parameters, task)
+        return predict(self.program.law, self.parameters, task.X, task.group, layout_of(task))
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
         """Write the law to a file; the format follows its ending (.py, .json, .tex) where not given."""

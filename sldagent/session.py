@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +13,7 @@ from sldagent.evolution.config import RunConfig
 from sldagent.evolution.loop import discover
 from sldagent.evolution.observer import Observer
 from sldagent.evolution.summary import RunSummary
+from sldagent.fitting.warm import warm
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.tasks.archived import task_card
@@ -76,9 +76,7 @@ def run(
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts)
     proposer = GrammarProposer(grounds.train)
     try:
-        with LocalPool(
-            make_evaluator, config.workers, config.time_limit, warm=partial(warm_up, make_evaluator, proposer)
-        ) as pool:
+        with LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
             summary = discover(
                 grounds.train, config, archive, proposer, pool, observer, card=task_card(grounds.task),
                 mode=grounds.mode, stop=stop,
@@ -86,10 +84,3 @@ def run(
     except WorkerStartError as error:
         raise ConfigError(f"no worker process could be started: {error}") from None
     return Outcome(grounds, summary, archive.place)
-
-
-def warm_up(make_evaluator: partial[Evaluator], proposer: GrammarProposer) -> None:
-    """Compile the fitting kernels, or load them from the disk cache, before workers want them."""
-    seeds: Sequence[object] = proposer.seeds()
-    if seeds:
-        make_evaluator().evaluate(proposer.seeds()[0].program)

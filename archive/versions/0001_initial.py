@@ -32,8 +32,9 @@ LEFT JOIN failure AS f ON f.run = c.run AND f.k = c.k
 # A law is on the front when no law of at most its complexity has an x as low; of equals the earlier stays.
 PARETO_FRONT = """
 CREATE VIEW pareto_front AS
-SELECT law, run, k, formula, x, x_se, complexity, mdl, tree, scalars, valid,
-       invalid_reason, failure, failure_detail, train_r2, rank_deficient, operator, island, structure, evaluations, seconds, chosen, note, source
+SELECT law, run, k, formula, x, x_se, complexity, mdl, tree, scalars, valid, invalid_reason,
+       failure, failure_detail, train_r2, rank_deficient, operator, island, structure, evaluations, seconds,
+       chosen, note, source
 FROM (
     SELECT law.*,
            MIN(x) OVER (PARTITION BY run ORDER BY complexity, x, k

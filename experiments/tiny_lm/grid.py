@@ -11,7 +11,7 @@ TRAIN_WIDTH = 64  # 98,304 non-embedding parameters
 SEED_CELLS = tuple((width, TOKENS[k]) for width in (8, 28, 64, 112) for k in (0, 4, 6))
 EXTRA_SEEDS = [1, 2]
 PHASES = ("grid", "edge", "predicted", "seeds", "spot", "more", "refine")
-EDGE_ROUNDS = 3
+ROUNDS = {"edge": 3, "refine": 3}  # phases that look again at what they have added
 STEEP_GAP = 0.01  # nats per byte by which a vertex may lie below the best measured mean
 
 

@@ -128,25 +128,37 @@ def vertex(points: Sequence[P]) -> Vertex | None:
     return Vertex(math.exp(at + x[1]), float(c - b * b / (4 * a)), float(2 * a), False)
 
 
+def _beyond(points: Sequence[P]) -> float | None:
+    """Return a learning rate a factor of two beyond the end at which the best point lies, or None."""
+    best = min(points, key=lambda p: p.loss)
+    if best.lr == points[0].lr:
+        return grid.round_rate(best.lr / 2)
+    return grid.round_rate(best.lr * 2) if best.lr == points[-1].lr else None
+
+
 def next_edge_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None:
-    """Return one more learning rate beyond the end of the range where the best run lies, or None."""
+    """Return one more learning rate beyond the end of seed 0's range where its best run lies, or None."""
     points = cell_runs(runs, width, tokens)
-    if len(points) < 3:
-        return None
-    best = min(range(len(points)), key=lambda i: points[i].loss)
-    if best == 0:
-        return grid.round_rate(points[0].lr / 2)
-    return grid.round_rate(points[-1].lr * 2) if best == len(points) - 1 else None
+    return _beyond(points) if len(points) >= 3 else None
 
 
-def steep_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None:
-    """Return the vertex's learning rate where its loss is far below the best measured one, else None.
+def refined_rate(runs: Sequence[Run], width: int, tokens: int) -> float | None:
+    """Return one more learning rate for all seeds of a cell, or None where its mean parabola is sound.
 
-    Such a parabola spans a steep side, and its vertex should be measured itself.
+    It is the rate beyond the end where the best mean lies, or the vertex itself where its loss is far below
+    the best measured mean: such a parabola spans a steep side, and its vertex should be measured.
     """
     points = cell_points(runs, width, tokens)
     found = vertex(points)
-    if found is None or found.edge or min(p.loss for p in points) - found.loss <= grid.STEEP_GAP:
+    if found is None:
+        return None
+    beyond = _beyond(points)
+    if beyond is not None:
+        nearby = [
+            r.lr for r in runs if (r.width, r.tokens) == (width, tokens) and abs(r.lr / beyond - 1) < 0.01
+        ]
+        return nearby[0] if nearby else beyond
+    if found.edge or min(p.loss for p in points) - found.loss <= grid.STEEP_GAP:
         return None
     return grid.round_rate(found.lr)
 

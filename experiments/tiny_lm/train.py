@@ -27,7 +27,7 @@ from experiments.tiny_lm.rates import (
     load_runs,
     next_edge_rate,
     predicted_rate,
-    steep_rate,
+    refined_rate,
 )
 
 RUNS = Path(__file__).resolve().parent / "runs.csv"
@@ -76,7 +76,7 @@ def plan(phase: str, widths: list[int], runs: list[Run]) -> list[Batch]:
             rates = bracket_rates(runs, width, tokens)
             batches.append(_missing(phase, width, tokens, rates, grid.EXTRA_SEEDS, done))
         elif phase == "refine" and short:
-            rate = steep_rate(runs, width, tokens)
+            rate = refined_rate(runs, width, tokens)
             if rate is not None:
                 batches.append(_missing(phase, width, tokens, [rate], [0, *grid.EXTRA_SEEDS], done))
     found = [batch for batch in batches if batch is not None]
@@ -109,7 +109,7 @@ def main() -> None:
 
     start = time.monotonic()
     runner = Runner()
-    rounds = [phase for phase in args.phases for _ in range(grid.EDGE_ROUNDS if phase == "edge" else 1)]
+    rounds = [phase for phase in args.phases for _ in range(grid.ROUNDS.get(phase, 1))]
     for phase in rounds:
         for batch in plan(phase, args.widths, load_runs(args.runs)):
             if time.monotonic() - start > args.minutes * 60:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from sldagent.jsonable import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
 
 PLAIN_WIDTH = 120
 """Columns of text written to a file or a pipe."""
@@ -30,7 +28,7 @@ def console() -> Console:
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
 
 
-def show(*items: RenderableType) -> None:
+def show(*items: RenderableType | str) -> None:
     """Print texts (taken literally: brackets are not markup) and tables."""
     out = console()
     for item in items:
@@ -38,39 +36,6 @@ def show(*items: RenderableType) -> None:
             out.print(item, markup=False, highlight=False, soft_wrap=True)
         else:
             out.print(item)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
-    """A table; the columns named in `numbers` are right-aligned and never wrapped."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in columns:
-        right = name in numbers
-        out.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(cell(value)) for value in row))
-    return out
-
-
-def cell(value: Any) -> str:
-    """A value as a table's text: four significant digits, '-' for none."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value)
-    return str(value)
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A float with `digits` significant digits; '-' where it is not finite."""
-    if value is None or value != value or value in (float("inf"), float("-inf")):
-        return "-"
-    return f"{value:.{digits}g}"
 
 
 def write_text(text: str, path: Path | None) -> None:

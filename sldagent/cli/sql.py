@@ -9,6 +9,7 @@ import sys
 from sldagent.cli import output
 from sldagent.cli.options import add_common, open_archive
 from sldagent.jsonable import jsonable
+from sldagent.report.tables import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,6 @@ def run(args: argparse.Namespace) -> int:
         writer.writerows([["" if v is None else jsonable(v) for v in row] for row in rows])
     else:
         numbers = [c for i, c in enumerate(columns) if rows and all(isinstance(r[i], (int, float)) for r in rows)]
-        output.show(output.table(columns, rows, numbers=numbers))
+        output.show(table(columns, rows, numbers=numbers))
         output.show(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
     return 0

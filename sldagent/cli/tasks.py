@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from sldagent.cli import output
-from sldagent.cli.options import add_common, data_folder
+from sldagent.cli.options import add_common
+from sldagent.report.tables import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
-    parser.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
 
 
 def run(args: argparse.Namespace) -> int:
-    from sldagent.tasks.builtin import builtin_tasks
+    from sldagent.tasks.builtin import tasks
 
-    entries = builtin_tasks(data_folder(args))
+    entries = tasks()
     if args.json:
         output.print_json({"tasks": entries})
         return 0
-    rows = [(e.name, ", ".join(e.variables), ", ".join(e.targets), e.where, e.title) for e in entries]
-    output.show(output.table(["task", "variables", "targets", "table", "about"], rows))
+    output.show(table(["task", "about", "its table"], [(e.name, e.title, e.where) for e in entries]))
     return 0

@@ -98,7 +98,7 @@ class Evaluator:
             complexity=cost.total,
             tree=cost.tree,
             scalars=cost.scalars,
-            valid=not reason and np.isfinite(x),
+            valid=not reason and bool(np.isfinite(x)),
             invalid_reason=reason or ("" if np.isfinite(x) else "the refit is not finite on a cut"),
             train_r2=_r2(ground.rows.Y, predicted),
             rank_deficient=deficient,

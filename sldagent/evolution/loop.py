@@ -13,7 +13,7 @@ from sldagent.errors import ArchiveError
 from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
-from sldagent.evolution.observer import Event, NullObserver, Observer
+from sldagent.evolution.observer import Event, LoggingObserver, NullObserver, Observer
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.search import Search
 from sldagent.evolution.state import SearchState
@@ -29,23 +29,27 @@ NO_CHOICE = "no valid law was found"
 class RunArchive(Protocol):
     """The part of `sldagent.archive.store.Archive` that a run writes to."""
 
+    def new_run_id(self, task: str) -> str: ...
+
     def start_run(
-        self, *, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any], mode: str,
-        islands: Sequence[Mapping[str, Any]],
-    ) -> str: ...
+        self, *, run: str, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any],
+        mode: str, islands: Sequence[Mapping[str, Any]],
+    ) -> object: ...
+
+    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> object: ...
 
     def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
 
     def finish_run(
         self, run: str, *, status: RunStatus, choice: int | None, shortlist: Sequence[int], reason: str,
-        candidates: int, failures: int, seconds: float,
+        candidates: int, failures: int, seconds: float, extra: Mapping[str, Any] | None = None,
     ) -> object: ...
 
 
 def discover(
     task: Task, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
     observer: Observer | None = None, *, card: Mapping[str, Any], mode: str = "blind",
-    stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
+    run: str | None = None, stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
 ) -> RunSummary:
     """Search for laws of `task` until a bound of `config` is met or `stop` is set.
 
@@ -55,6 +59,7 @@ def discover(
         observer: is told of commits and events.
         card: the task's roles as JSON-able values, stored with the run.
         mode: ``blind`` or ``targeted`` cuts, as the pool's evaluators use.
+        run: its id; None: a free one made from the task's name.
         stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
 
@@ -69,17 +74,18 @@ def discover(
     stop = stop or threading.Event()
     began = clock()
     islands = [{"temperature": config.temperature(i), "bias": config.bias(i)} for i in range(config.islands)]
-    run = archive.start_run(
-        task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode, islands=islands
+    run = run or archive.new_run_id(task.name)
+    archive.start_run(
+        run=run, task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode,
+        islands=islands,
     )
     journal = Journal(archive, run, clock)
     state = SearchState(config)
     try:
         with interruptible(stop):
             observer.on_event(Event("start", 0, f"run {run} on {task.name}"))
-            search = Search(
-                state, Planner(proposer), pool, journal, observer, StopRule(config, stop, clock), clock
-            )
+            rule, log = StopRule(config, stop, clock), LoggingObserver(observer, archive, run)
+            search = Search(state, Planner(proposer), pool, journal, log, rule, clock)
             reason = search.run()
         journal.flush()
         summary = _summarise(run, search, reason, clock() - began)
@@ -88,6 +94,9 @@ def discover(
             choice=None if summary.choice is None else summary.choice.index,
             reason=NO_CHOICE if summary.choice is None else summary.choice.reason,
             candidates=summary.candidates, failures=sum(summary.failures.values()), seconds=summary.seconds,
+            extra={
+                "stopped_by": reason, "failures": dict(summary.failures), "catalogue": list(summary.catalogue)
+            },
         )
     except BaseException as error:
         status: RunStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evolution.state import SearchState
@@ -33,6 +34,31 @@ class Observer(Protocol):
     def on_wait(self, state: SearchState) -> None:
         """Called a few times a second while evaluations are waited for."""
         ...
+
+
+class EventLog(Protocol):
+    """The part of the archive that keeps a run's log."""
+
+    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> object: ...
+
+
+class LoggingObserver:
+    """Writes events to the archive and passes everything on."""
+
+    def __init__(self, observer: Observer, archive: EventLog, run: str) -> None:
+        self._observer = observer
+        self._archive = archive
+        self._run = run
+
+    def on_commit(self, state: SearchState, record: CandidateRecord) -> None:
+        self._observer.on_commit(state, record)
+
+    def on_event(self, event: Event) -> None:
+        self._archive.event(self._run, event.kind, event.message, {"committed": event.committed})
+        self._observer.on_event(event)
+
+    def on_wait(self, state: SearchState) -> None:
+        self._observer.on_wait(state)
 
 
 class NullObserver:

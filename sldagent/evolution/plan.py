@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
@@ -11,6 +12,7 @@ from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import pick_parents
 from sldagent.evolution.state import SearchState
 from sldagent.laws.canonical import canonical, structure_hash
+from sldagent.laws.program import Program
 from sldagent.laws.render import render_expr, render_program
 from sldagent.proposers.base import Context, Parent, Proposal, Proposer
 
@@ -25,7 +27,7 @@ class Planned:
     structure: str
     """Hash of the canonical form."""
     duplicate_of: int | None
-    """An earlier candidate of the same form: this one is not evaluated."""
+    """An earlier candidate that is the same program: this one is not evaluated."""
 
     def record(self, evaluation: Evaluation) -> CandidateRecord:
         """The candidate as it goes into the archive."""
@@ -39,20 +41,30 @@ class Planned:
 
     def duplicate(self) -> Evaluation:
         """What stands for the evaluation of a duplicate."""
-        return Evaluation(failure=Failure("duplicate", f"same form as candidate {self.duplicate_of}"))
+        return Evaluation(failure=Failure("duplicate", f"same program as candidate {self.duplicate_of}"))
+
+
+def identity(structure: str, program: Program) -> tuple[Any, ...]:
+    """What makes two programs the same before any fit: the law's form and all that moves its optimum.
+
+    The number of starts does not; the threshold matters to the Huber loss only.
+    """
+    recipe = program.recipe
+    delta = recipe.delta if recipe.loss == "huber" else None
+    return (structure, recipe.loss, recipe.space, delta, tuple(sorted(recipe.ridge)), program.custom_fit)
 
 
 class Planner:
     """Proposes candidates in order.
 
-    It remembers the forms of everything proposed so far, committed or not: that is known without waiting for
+    It remembers everything proposed so far, committed or not: that is known without waiting for
     any evaluation, so what counts as a duplicate does not depend on which evaluations have finished.
     """
 
     def __init__(self, proposer: Proposer) -> None:
         self._proposer = proposer
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
-        self._first: dict[str, int] = {}
+        self._first: dict[tuple[Any, ...], int] = {}
         self._seen: set[str] = set()
 
     def plan(self, k: int, state: SearchState) -> Planned:
@@ -68,7 +80,7 @@ class Planner:
             )
             proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
         structure = structure_hash(proposal.program.law)
-        first = self._first.setdefault(structure, k)
+        first = self._first.setdefault(identity(structure, proposal.program), k)
         self._seen.add(structure)
         return Planned(k, island, proposal, structure, None if first == k else first)
 

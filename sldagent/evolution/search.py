@@ -1,7 +1,7 @@
 """The steady state of a run: propose, hand to the pool, commit in order, until something says stop.
 
 With L the look-back, candidate k is proposed right after candidate k - L has been committed and before any
-later one is, so it sees exactly that state; results that came early wait for their turn.  At most L are in flight.
+later one is, so it sees exactly that state; results that came early wait.  At most L are in flight.
 """
 
 from __future__ import annotations

@@ -9,7 +9,14 @@ from typing import Any
 from sldagent.errors import ExportError
 from sldagent.export.document import check_document, document_parameters, law_document, read_law_document
 
-__all__ = ["FORMATS", "check_document", "document_parameters", "export_law", "law_document", "read_law_document"]
+__all__ = [
+    "FORMATS",
+    "check_document",
+    "document_parameters",
+    "export_law",
+    "law_document",
+    "read_law_document",
+]
 
 FORMATS = ("python", "json", "latex", "sympy")
 

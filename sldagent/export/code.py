@@ -1,7 +1,7 @@
 """Expressions as Python source text, for generated files.
 
-Only names of a parsed law and numbers through ``repr`` reach the text, and every other text goes through `literal` or
-`comment`, so nothing in a table or a document can become code.
+Only names of a parsed law and numbers through ``repr`` reach the text, and every other text goes through
+`literal` or `comment`, so nothing in a table or a document can become code.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LINE = 100
 class Dialect:
     """How leaves and functions are written.
 
-    `call` gives the text of a function of already written arguments; the text must be an atom or a parenthesised
-    expression.
+    `call` gives the text of a function of already written arguments; the text must be an atom or a
+    parenthesised expression.
     """
 
     call: Callable[[str, tuple[str, ...]], str]
@@ -95,7 +95,9 @@ def _text(e: Expr, dialect: Dialect) -> tuple[str, int]:
         case "pow":
             base, exponent = e.args
             left = at(base, level=ATOM)
-            if base.op == exponent.op == "num":  # a negative number to a fraction is nan in numpy, complex in Python
+            if (
+                base.op == exponent.op == "num"
+            ):  # a negative number to a fraction is nan in numpy, complex in Python
                 left = f"{dialect.scalar}({number(base.value)})"
             return f"{left}**{at(exponent, level=NEG)}", POW
         case "sum":
@@ -118,22 +120,28 @@ def _sum(e: Expr, dialect: Dialect) -> str:
 
 
 def literal(text: str) -> str:
-    """A Python string literal of the text."""
-    return ascii(text)
+    """A Python string literal of the text, in ASCII."""
+    body = ascii(text)[1:-1]
+    return ascii(text) if "'" in body or '"' in body else f'"{body}"'
 
 
 def comment(text: str) -> str:
     """The text on one line of printable characters, safe in a comment or a docstring.
 
-    Line breaks and other characters without a shape are written as escapes, backslashes are doubled, and quotes that would
-    end a docstring are broken.
+    Line breaks and other characters without a shape are written as escapes, backslashes are doubled, and
+    quotes that would end a docstring are broken.
     """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text.replace("\\", "\\\\"))
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in text.replace("\\", "\\\\")
+    )
     return shown.replace('"', "'")
 
 
 def fresh(names: Collection[str], taken: Collection[str]) -> dict[str, str]:
-    """Each name as it may be used in generated code: with underscores behind it where it is a Python word or taken."""
+    """Each name as it may be used in generated code: with underscores behind it where it is a Python word or
+    taken.
+    """
     out: dict[str, str] = {}
     used = set(taken)
     for name in names:

@@ -1,17 +1,19 @@
-"""The law document: one discovered law as JSON, complete enough to be shown, exported and applied without the archive.
+"""The law document: one discovered law as JSON, complete enough to be shown, exported and applied without the
+archive.
 
 Keys, version 1:
 
 * ``format`` ("sldagent law"), ``version`` (1), ``law`` (id), ``task`` (name)
 * ``program`` (source text), ``formula``, ``latex``
-* ``variables``: list of {symbol, column, role, log, log_base, unit, description, min, max}; min and max over the rows that
-  the law was found on, null where unknown
+* ``variables``: list of {symbol, column, role, log, log_base, unit, description, min, max}; min and max over
+  the rows that the law was found on, null where unknown
 * ``vectors``: vector name -> symbols
 * ``targets``: list of {name, range, unit}; null in a range is infinite
 * ``group_column`` (null: none), ``groups``
-* ``parameters``: name -> {axes, values, kind, scope}; axes is "group" (length 1 where the scope is shared), then
-  "target" and vector names where the law indexes the parameter; values are nested lists in that order
-* ``evaluation``: {x, x_se, mdl, complexity, tree, scalars, valid, train_r2}; null where a figure is not finite
+* ``parameters``: name -> {axes, values, kind, scope}; axes is "group" (length 1 where the scope is shared),
+  then "target" and vector names where the law indexes the parameter; values are nested lists in that order
+* ``evaluation``: {x, x_se, mdl, complexity, tree, scalars, valid, train_r2}; null where a figure is not
+  finite
 * ``mode`` ("blind" or "targeted"), ``provenance``: {run, date, sldagent, seed, source, proposer}
 * ``card``: the task's roles as the archive keeps them
 """
@@ -22,13 +24,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date as Date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent import __version__
 from sldagent.archive.records import CandidateRecord, RunRecord
 from sldagent.errors import ExportError, LawError
 from sldagent.laws.expr import TARGET_INDEX
@@ -41,8 +43,18 @@ FORMAT = "sldagent law"
 VERSION = 1
 
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "law": str, "task": str, "program": str, "formula": str, "variables": list, "vectors": dict, "targets": list,
-    "groups": list, "parameters": dict, "evaluation": dict, "mode": str, "provenance": dict,
+    "law": str,
+    "task": str,
+    "program": str,
+    "formula": str,
+    "variables": list,
+    "vectors": dict,
+    "targets": list,
+    "groups": list,
+    "parameters": dict,
+    "evaluation": dict,
+    "mode": str,
+    "provenance": dict,
 }
 
 
@@ -54,7 +66,9 @@ def law_document(run: RunRecord, candidate: CandidateRecord, date: Date | str) -
     law_id = f"{run.run}-{candidate.k}"
     evaluation = candidate.evaluation
     if evaluation.failure is not None:
-        raise ExportError(f"law {law_id} has no fitted parameters ({evaluation.failure.reason}): choose another law")
+        raise ExportError(
+            f"law {law_id} has no fitted parameters ({evaluation.failure.reason}): choose another law"
+        )
     card = run.card
     vectors = {name: list(symbols) for name, symbols in (card.get("vectors") or {}).items()}
     variables = [_variable(v) for v in card["variables"]]
@@ -74,13 +88,22 @@ def law_document(run: RunRecord, candidate: CandidateRecord, date: Date | str) -
         "groups": [str(g) for g in card.get("groups") or ("all",)],
         "parameters": _parameters(program.law, evaluation.parameters),
         "evaluation": {
-            **{key: _finite(getattr(evaluation, key)) for key in ("x", "x_se", "mdl", "complexity", "train_r2")},
-            "tree": evaluation.tree, "scalars": evaluation.scalars, "valid": evaluation.valid,
+            **{
+                key: _finite(getattr(evaluation, key))
+                for key in ("x", "x_se", "mdl", "complexity", "train_r2")
+            },
+            "tree": evaluation.tree,
+            "scalars": evaluation.scalars,
+            "valid": evaluation.valid,
         },
         "mode": run.mode,
         "provenance": {
-            "run": run.run, "date": str(date), "sldagent": _own_version(), "seed": run.seed,
-            "source": str(card.get("source") or ""), "proposer": candidate.operator,
+            "run": run.run,
+            "date": str(date),
+            "sldagent": __version__,
+            "seed": run.seed,
+            "source": str(card.get("source") or ""),
+            "proposer": candidate.operator,
         },
         "card": json.loads(json.dumps(_plain(card))),
     }
@@ -93,7 +116,9 @@ def read_law_document(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ExportError(f"{path}: no such file; write one with 'sldagent export LAW --format json -o FILE'") from error
+        raise ExportError(
+            f"{path}: no such file; write one with 'sldagent export LAW --format json -o FILE'"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ExportError(f"{path} cannot be read as a law: {error}") from error
     try:
@@ -114,13 +139,16 @@ def check_document(document: Any, where: str) -> Program:
     if document.get("version") != VERSION:
         raise ExportError(
             f"{where} has version {document.get('version')!r} of the law format, this sldagent reads version {VERSION}: "
-            "export the law again with this version")
+            "export the law again with this version"
+        )
     for key, kind in _REQUIRED.items():
         if not isinstance(document.get(key), kind):
             raise ExportError(f"{where}: key '{key}' is missing or of the wrong type; export the law again")
     _check_roles(document, where)
     try:
-        program = _program(document["program"], [v["symbol"] for v in document["variables"]], document["vectors"])
+        program = _program(
+            document["program"], [v["symbol"] for v in document["variables"]], document["vectors"]
+        )
     except LawError as error:
         raise ExportError(f"{where}: the program is not in the law language: {error}") from error
     for parameter in program.law.parameters:
@@ -172,7 +200,9 @@ def _check_values(document: Mapping[str, Any], law: Law, name: str, where: str) 
     entry = document["parameters"].get(name)
     if not isinstance(entry, dict) or "values" not in entry:
         raise ExportError(f"{where}: the values of parameter '{name}' are missing")
-    lengths = {n: len(m) for n, m in document["vectors"].items()} | {n: len(items) for n, items in law.vectors}
+    lengths = {n: len(m) for n, m in document["vectors"].items()} | {
+        n: len(items) for n, items in law.vectors
+    }
     lengths[TARGET_INDEX] = len(document["targets"])
     groups = 1 if law.parameter(name).scope == "shared" else len(document["groups"])
     shape = (groups, *(lengths[axis] for axis in parameter_axes(law)[name]))
@@ -181,7 +211,9 @@ def _check_values(document: Mapping[str, Any], law: Law, name: str, where: str) 
     except (TypeError, ValueError):
         raise ExportError(f"{where}: the values of parameter '{name}' are not an array of numbers") from None
     if values.shape != shape:
-        raise ExportError(f"{where}: parameter '{name}' has values of shape {values.shape}, the law needs {shape}")
+        raise ExportError(
+            f"{where}: parameter '{name}' has values of shape {values.shape}, the law needs {shape}"
+        )
     if not np.all(np.isfinite(values)):
         raise ExportError(f"{where}: parameter '{name}' has a value that is not finite")
 
@@ -195,7 +227,8 @@ def _parameters(law: Law, values: Mapping[str, NDArray[np.float64]]) -> dict[str
         out[name] = {
             "axes": ["group", *("target" if a == TARGET_INDEX else a for a in axes)],
             "values": np.asarray(values[name], dtype=float).tolist(),
-            "kind": declared.kind, "scope": declared.scope,
+            "kind": declared.kind,
+            "scope": declared.scope,
         }
     return out
 
@@ -203,9 +236,15 @@ def _parameters(law: Law, values: Mapping[str, NDArray[np.float64]]) -> dict[str
 def _variable(card: Mapping[str, Any]) -> dict[str, Any]:
     log = bool(card.get("log", False))
     return {
-        "symbol": card.get("symbol", card["name"]), "column": card["name"], "role": card["role"], "log": log,
-        "log_base": float(card.get("log_base", math.e)), "unit": card.get("unit", ""),
-        "description": card.get("description", ""), "min": _finite(card.get("min")), "max": _finite(card.get("max")),
+        "symbol": card.get("symbol", card["name"]),
+        "column": card["name"],
+        "role": card["role"],
+        "log": log,
+        "log_base": float(card.get("log_base", math.e)),
+        "unit": card.get("unit", ""),
+        "description": card.get("description", ""),
+        "min": _finite(card.get("min")),
+        "max": _finite(card.get("max")),
     }
 
 
@@ -236,10 +275,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _own_version() -> str:
-    try:
-        return version("sldagent")
-    except PackageNotFoundError:
-        return "unknown"

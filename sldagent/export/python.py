@@ -1,9 +1,10 @@
 """A law as a plain Python file: numpy only, no dependency on sldagent.
 
-The file holds the parameters of every group and ``predict(<variables>, group=None)``.  Variables are the task's, in the
-task's order, each an argument that may be given by position or by name; the members of a vector are arguments of their own.
-Scalars and arrays broadcast against each other and against `group`.  One target: the result has the broadcast shape; several
-targets: one more axis at the end, in the order of ``TARGETS``.
+The file holds the parameters of every group and ``predict(<variables>, group=None)``.  Variables are the
+task's, in the task's order, each an argument that may be given by position or by name; the members of a
+vector are arguments of their own. Scalars and arrays broadcast against each other and against `group`.  One
+target: the result has the broadcast shape; several targets: one more axis at the end, in the order of
+``TARGETS``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,26 @@ from sldagent.export.document import check_document
 from sldagent.laws.expr import TARGET_INDEX, Expr, walk
 from sldagent.laws.inspect import expressions, parameter_axes, uses_targets
 from sldagent.laws.program import Law
+from sldagent.laws.render import render_expr
 
 _CONSTANTS = (
-    "np", "group", "GROUPS", "TARGETS", "RANGES", "PARAMETERS", "predict", "sum", "range", "len", "float", "ValueError",
-    "_group_index", "_sigmoid", "_softplus",
+    "np",
+    "group",
+    "GROUPS",
+    "TARGETS",
+    "RANGES",
+    "PARAMETERS",
+    "predict",
+    "sum",
+    "range",
+    "len",
+    "float",
+    "ValueError",
+    "_group_index",
+    "_sigmoid",
+    "_softplus",
+    "_smoothmin",
+    "_smoothmax",
 )
 """Names of the generated module that neither a variable nor a parameter may hide."""
 
@@ -37,7 +54,16 @@ _HELPERS = {
             """log(1 + exp(x)) without overflow."""
             return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
         ''',
-    "logaddexp": "",
+    "smoothmin": '''
+        def _smoothmin(x, y, s):
+            """-log(exp(-x s) + exp(-y s)) / s."""
+            return -np.logaddexp(-x * s, -y * s) / s
+        ''',
+    "smoothmax": '''
+        def _smoothmax(x, y, s):
+            """log(exp(x s) + exp(y s)) / s."""
+            return np.logaddexp(x * s, y * s) / s
+        ''',
 }
 
 _GROUP_INDEX = '''
@@ -71,11 +97,10 @@ class _Names:
 
 def python_source(document: Mapping[str, Any]) -> str:
     """The text of the file.  Raises ExportError where the document is incomplete."""
-    program = check_document(document, "the law")
-    law = program.law
+    law = check_document(document, "the law").law
     names = _names(document, law)
     parts = [
-        _docstring(document, names),
+        _docstring(document, law, names),
         "import numpy as np",
         _constants(document, law),
         *(textwrap.dedent(text).strip() for text in _helpers(law)),
@@ -95,25 +120,39 @@ def _names(document: Mapping[str, Any], law: Law) -> _Names:
     bound = sorted({e.name for root in expressions(law) for e in walk(root) if e.op == "sum"})
     indices = fresh([TARGET_INDEX, *bound], taken)
     taken += indices.values()
-    return _Names(variables, vectors, parameters, indices, fresh(["rows", "shape", "result", "columns"], taken))
+    return _Names(
+        variables, vectors, parameters, indices, fresh(["rows", "shape", "result", "columns"], taken)
+    )
 
 
-def _docstring(document: Mapping[str, Any], names: _Names) -> str:
+def _docstring(document: Mapping[str, Any], law: Law, names: _Names) -> str:
     targets = ", ".join(_with_unit(t["name"], str(t.get("unit") or "")) for t in document["targets"])
     about, figures = document["provenance"], document["evaluation"]
     left = document["targets"][0]["name"] if len(document["targets"]) == 1 else "target i"
-    formula = textwrap.wrap(
-        f"{comment(left)} = {comment(document['formula'])}", 100, initial_indent="    ", subsequent_indent="        ",
-        break_long_words=False, break_on_hyphens=False,
-    )
-    text = [f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}.', "", *formula, ""]
-    text += [f"Predicts: {targets}.", "", "Variables of predict, with the range of the rows that the law was found on:", ""]
+    text = [f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}.', ""]
+    text += [*_wrapped(f"{comment(left)} = {comment(document['formula'])}"), ""]
+    if law.vectors:
+        text += [
+            line
+            for name, items in law.vectors
+            for line in _wrapped(f"{name} = [{', '.join(map(render_expr, items))}]")
+        ]
+        text.append("")
+    text += [
+        f"Predicts: {targets}.",
+        "",
+        "Variables of predict, with the range of the rows that the law was found on:",
+        "",
+    ]
     text += [f"    {_describe(v, names)}" for v in document["variables"]]
     if len(document["targets"]) > 1:
         text += ["", "The result has one more axis than the arguments, in the order of TARGETS."]
     column = document.get("group_column")
     if column:
-        text += ["", f"Every group of the column {_quoted(column)} has its own parameters; their names are in GROUPS."]
+        text += [
+            "",
+            f"Every group of the column {_quoted(column)} has its own parameters; their names are in GROUPS.",
+        ]
     text += [
         "",
         f"Run {comment(str(about.get('run', '')))}, exported {comment(str(about.get('date', '')))} by sldagent "
@@ -124,6 +163,17 @@ def _docstring(document: Mapping[str, Any], names: _Names) -> str:
         '"""',
     ]
     return "\n".join(text)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        100,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _describe(variable: Mapping[str, Any], names: _Names) -> str:
@@ -152,10 +202,14 @@ def _figure(figures: Mapping[str, Any], key: str) -> str:
 
 def _constants(document: Mapping[str, Any], law: Law) -> str:
     """GROUPS, TARGETS, RANGES and PARAMETERS."""
-    out = [*_tuple("GROUPS", document["groups"]), *_tuple("TARGETS", [t["name"] for t in document["targets"]])]
+    out = [
+        *_tuple("GROUPS", document["groups"]),
+        *_tuple("TARGETS", [t["name"] for t in document["targets"]]),
+    ]
     ranges = {
         literal(v["symbol"]): f"({number(v['min'])}, {number(v['max'])})"
-        for v in document["variables"] if v.get("min") is not None and v.get("max") is not None
+        for v in document["variables"]
+        if v.get("min") is not None and v.get("max") is not None
     }
     if ranges:
         out += assignment("RANGES", ranges)
@@ -163,7 +217,10 @@ def _constants(document: Mapping[str, Any], law: Law) -> str:
     for p in law.parameters:
         entry = document["parameters"][p.name]
         values[literal(p.name)] = f"np.array({_array(entry['values'], 1, len(repr(p.name)) + 16)})"
-    axes = {n: ["group", *("target" if a == TARGET_INDEX else a for a in names)] for n, names in parameter_axes(law).items()}
+    axes = {
+        n: ["group", *("target" if a == TARGET_INDEX else a for a in names)]
+        for n, names in parameter_axes(law).items()
+    }
     if any(len(a) > 1 for a in axes.values()):
         out.append("# axes: " + "; ".join(f"{n} ({', '.join(a)})" for n, a in axes.items()))
     return "\n".join([*out, *assignment("PARAMETERS", values)])
@@ -186,21 +243,26 @@ def _array(values: Any, depth: int, used: int) -> str:
         return line
     pad = "    " * (depth + 1)
     if not any(isinstance(v, list) for v in values):
-        body = textwrap.fill(", ".join(parts), 110, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False)
+        body = textwrap.fill(
+            ", ".join(parts), 110, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False
+        )
         return f"[\n{body},\n{'    ' * depth}]"
     return "[\n" + "".join(f"{pad}{p},\n" for p in parts) + "    " * depth + "]"
 
 
 def _helpers(law: Law) -> list[str]:
     used = {e.op for root in expressions(law) for e in walk(root)}
-    return [_GROUP_INDEX, *(text for name, text in _HELPERS.items() if name in used and text)]
+    return [_GROUP_INDEX, *(text for name, text in _HELPERS.items() if name in used)]
 
 
 def _predict(document: Mapping[str, Any], law: Law, names: _Names) -> str:
     """The function itself."""
     arguments, local = list(names.variables.values()), names.local
     several = len(document["targets"]) > 1 or uses_targets(law)
-    out = [f"def predict({', '.join([*arguments, 'group=None'])}):", *_predict_docstring(document, law, names)]
+    out = [
+        f"def predict({', '.join([*arguments, 'group=None'])}):",
+        *_predict_docstring(document, law, names),
+    ]
     out += [f"    {local['rows']} = _group_index(group)"]
     shapes = ", ".join([*(f"np.shape({a})" for a in arguments), f"{local['rows']}.shape"])
     out += [f"    {local['shape']} = np.broadcast_shapes({shapes})"]
@@ -254,14 +316,17 @@ def _body(document: Mapping[str, Any], law: Law, names: _Names, several: bool) -
 def _vectors(law: Law, names: _Names, dialect: Dialect, pad: str) -> list[str]:
     """Assignments of the law's own vectors of expressions."""
     return [
-        f"{pad}{names.vectors[name]} = [{', '.join(source(e, dialect) for e in items)}]" for name, items in law.vectors
+        f"{pad}{names.vectors[name]} = [{', '.join(source(e, dialect) for e in items)}]"
+        for name, items in law.vectors
     ]
 
 
 def _used_symbols(document: Mapping[str, Any], law: Law) -> list[str]:
     """Task symbols that the law reads, members of its vectors included, in the task's order."""
     members = {s for name in law.variables for s in document["vectors"].get(name, ())}
-    return [v["symbol"] for v in document["variables"] if v["symbol"] in members or v["symbol"] in law.variables]
+    return [
+        v["symbol"] for v in document["variables"] if v["symbol"] in members or v["symbol"] in law.variables
+    ]
 
 
 def _dialect(law: Law, names: _Names) -> Dialect:
@@ -278,14 +343,13 @@ def _dialect(law: Law, names: _Names) -> Dialect:
         return f"{names.parameters[e.name]}[..., {', '.join(names.indices[k] for k in e.index)}]"
 
     def call(name: str, arguments: tuple[str, ...]) -> str:
-        if name in ("sigmoid", "softplus"):
-            return f"_{name}({arguments[0]})"
-        if name in ("smoothmin", "smoothmax"):
-            x, y, s = (f"({a})" if not a.isidentifier() else a for a in arguments)
-            sign = "-" if name == "smoothmin" else ""
-            return f"({sign}np.logaddexp({sign}{x} * {s}, {sign}{y} * {s}) / {s})"
-        return f"np.{name}({', '.join(arguments)})"
+        return f"{f'_{name}' if name in _HELPERS else f'np.{name}'}({', '.join(arguments)})"
 
     return Dialect(
-        call, variable, parameter, names.indices.__getitem__, names.vectors.__getitem__, scalar="np.float64",
+        call,
+        variable,
+        parameter,
+        names.indices.__getitem__,
+        names.vectors.__getitem__,
+        scalar="np.float64",
     )

@@ -21,16 +21,18 @@ _TAKEN = ("sp", "LAWS", "sum", "range", "len")
 
 
 def sympy_source(document: Mapping[str, Any]) -> str:
-    """A Python snippet that defines ``LAWS``: group -> SymPy expression (several targets: group -> target -> expression).
+    """A Python snippet that defines ``LAWS``: group -> SymPy expression (several targets: group -> target ->
+    expression).
 
-    Fitted values are inside the expressions and sums are written out.  Scale variables are declared positive, others real.
+    Fitted values are inside the expressions and sums are written out.  Scale variables are declared positive,
+    others real.
     """
     law = check_document(document, "the law").law
     symbols = fresh([v["symbol"] for v in document["variables"]], _TAKEN)
     dialect = Dialect(_sympy_call, lambda e: symbols[e.name], lambda e: e.name, str, str, scalar="sp.Float")
     out = [
-        f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}, one expression per group.',
-        "", f"    {comment(document['formula'])}", '"""', "", "import sympy as sp", "",
+        f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}, one expression
+        per group.', "", f"    {comment(document['formula'])}", '"""', "", "import sympy as sp", "",
     ]
     for v in document["variables"]:
         kind = "real" if v.get("log") or v["role"] != "scale" else "positive"
@@ -49,7 +51,9 @@ def sympy_source(document: Mapping[str, Any]) -> str:
 
 
 def latex_source(document: Mapping[str, Any]) -> str:
-    """The formula in an ``align*`` environment and a ``tabular`` of the fitted values, one row per group and target."""
+    """The formula in an ``align*`` environment and a ``tabular`` of the fitted values, one row per group and
+    target.
+    """
     law = check_document(document, "the law").law
     targets = [t["name"] for t in document["targets"]]
     left = rf"\text{{{_escape(targets[0])}}}" if len(targets) == 1 else r"L_i"
@@ -88,7 +92,10 @@ def _valued(document: Mapping[str, Any], law: Law, group: int, target: int) -> E
         if e.op == "sum":
             terms = [valued(e.args[0], {**at, e.name: k}) for k in range(len(vectors[e.over]))]
             return add(*terms)
-        return replace(e, args=tuple(valued(a, at) for a in e.args))
+        args = [valued(a, at) for a in e.args]
+        if e.op == "add":  # the terms of a sum stand beside the others
+            args = [term for a in args for term in (a.args if a.op == "add" else (a,))]
+        return replace(e, args=tuple(args))
 
     start = {TARGET_INDEX: target}
     for name, items in law.vectors:
@@ -115,9 +122,13 @@ def _table(document: Mapping[str, Any], law: Law) -> tuple[list[str], list[list[
     """Column heads (LaTeX) and rows of the table of fitted values."""
     values, axes = document_parameters(document), parameter_axes(law)
     inner = {name: [a for a in names if a != TARGET_INDEX] for name, names in axes.items()}
-    lengths = {n: len(m) for n, m in document["vectors"].items()} | {n: len(items) for n, items in law.vectors}
+    lengths = {n: len(m) for n, m in document["vectors"].items()} | {
+        n: len(items) for n, items in law.vectors
+    }
     columns = [
-        (p.name, place) for p in law.parameters for place in product(*(range(lengths[a]) for a in inner[p.name]))
+        (p.name, place)
+        for p in law.parameters
+        for place in product(*(range(lengths[a]) for a in inner[p.name]))
     ]
     heads = [_head(name, place) for name, place in columns]
     rows = []
@@ -134,8 +145,26 @@ def _table(document: Mapping[str, Any], law: Law) -> tuple[list[str], list[list[
 
 
 _GREEK = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "rho",
-    "sigma", "tau", "phi", "chi", "psi", "omega",
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "rho",
+    "sigma",
+    "tau",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
 )
 
 
@@ -144,7 +173,7 @@ def _head(name: str, place: tuple[int, ...]) -> str:
     stem, _, tail = name.partition("_")
     digits = stem.rstrip("0123456789")
     if not tail and digits and digits != stem:
-        stem, tail = digits, stem[len(digits):]
+        stem, tail = digits, stem[len(digits) :]
     text = f"\\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{_escape(stem)}}}"
     subscripts = [rf"\mathrm{{{_escape(tail)}}}" if not tail.isdigit() else tail] if tail else []
     subscripts += [str(k + 1) for k in place]
@@ -161,8 +190,16 @@ def _number(value: float) -> str:
 
 
 _ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
 }
 
 

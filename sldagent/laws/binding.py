@@ -2,18 +2,21 @@
 
 The rules:
 
-* A variable takes only columns of its roles (scale, setting, vector), each column at most once.  Scale and setting columns
-  must be positive on the training rows, within the entry's limits (`at_least`, `at_most`), and keep its `order`.
-* Where the names of some columns match a variable's `hints`, only those columns stand for it; where none does, every
-  column of the role may; but a variable of special meaning (one with `at_least`: streams, bits, granularity) takes a
-  setting only by its name.
-* A column that already holds a logarithm x enters as ``exp(x)``, the law's own scale.  For a base other than e this is the
-  variable to the power 1/ln(base), which every power of the variable and every slope in its logarithm absorb; where the
-  law uses the variable in another way, it enters as ``exp(x * ln(base))``.
-* Several targets: every parameter of group scope gets the target's index ``i``, so that each target has its own values.
-* Where a target may be negative (its range or a training row says so), floors and amplitudes become ``real()`` and the
-  residuals are raw; where a target is bounded above (an accuracy), amplitudes become ``real()``, so that a curve may rise.
-  A form that is positive by construction is not bound to a target with a training row at or below zero.
+* A variable takes only columns of its roles (scale, setting, vector), each column at most once.  Scale and
+  setting columns must be positive on the training rows, within the entry's limits (`at_least`, `at_most`),
+  and keep its `order`.
+* Where the names of some columns match a variable's `hints`, only those columns stand for it; where none
+  does, every column of the role may; but a variable of special meaning (one with `at_least`: streams, bits,
+  granularity) takes a setting only by its name.
+* A column that already holds a logarithm x enters as ``exp(x)``, the law's own scale.  For a base other than
+  e this is the variable to the power 1/ln(base), which every power of the variable and every slope in its
+  logarithm absorb; where the law uses the variable in another way, it enters as ``exp(x * ln(base))``.
+* Several targets: every parameter of group scope gets the target's index ``i``, so that each target has its
+  own values.
+* Where a target may be negative (its range or a training row says so), floors and amplitudes become
+  ``real()`` and the residuals are raw; where a target is bounded above (an accuracy), amplitudes become
+  ``real()``, so that a curve may rise. A form that is positive by construction is not bound to a target with
+  a training row at or below zero.
 """
 
 from __future__ import annotations
@@ -43,8 +46,8 @@ MAX_BINDINGS = 24
 def bind(entry: CatalogueLaw, task: Task, *, limit: int = MAX_BINDINGS) -> list[Program]:
     """The entry's law over the task's symbols, once for every assignment that fits; empty when none does.
 
-    Assignments that give the same structure (a symmetric form with its variables exchanged) appear once.  The order
-    follows the task's columns.  Only training rows are looked at.
+    Assignments that give the same structure (a symmetric form with its variables exchanged) appear once.  The
+    order follows the task's columns.  Only training rows are looked at.
     """
     train = task.part("train")
     if train.Y.shape[0] == 0 or (entry.positive and bool(np.any(train.Y <= 0))):
@@ -69,7 +72,8 @@ def _assignments(entry: CatalogueLaw, train: Task) -> Iterator[dict[str, str]]:
     for chosen in itertools.product(*options):
         assignment = dict(zip(symbols, chosen, strict=True))
         if len(set(chosen)) == len(chosen) and all(
-            _ordered(values[assignment[small]], values[assignment[large]], ratio) for small, large, ratio in entry.order
+            _ordered(values[assignment[small]], values[assignment[large]], ratio)
+            for small, large, ratio in entry.order
         ):
             yield assignment
 
@@ -88,8 +92,10 @@ def _options(variable: CatalogueVariable, train: Task, values: Mapping[str, Floa
     low = -math.inf if variable.at_least is None else variable.at_least * (1 - 1e-9)
     high = math.inf if variable.at_most is None else variable.at_most * (1 + 1e-9)
     fitting = [
-        v for v in train.variables
-        if v.role in variable.role and np.all((values[v.symbol] > 0) & (values[v.symbol] >= low) & (values[v.symbol] <= high))
+        v
+        for v in train.variables
+        if v.role in variable.role
+        and np.all((values[v.symbol] > 0) & (values[v.symbol] >= low) & (values[v.symbol] <= high))
     ]
     named = [v for v in fitting if _matches(v, variable.hints)]
     if not named and special:
@@ -98,7 +104,9 @@ def _options(variable: CatalogueVariable, train: Task, values: Mapping[str, Floa
 
 
 def _matches(variable: Variable, hints: Collection[str]) -> bool:
-    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", f"{variable.name} {variable.symbol}").lower())
+    words = re.findall(
+        r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", f"{variable.name} {variable.symbol}").lower()
+    )
     return any(w == h or (len(h) > 2 and w.startswith(h)) for w in words for h in hints)
 
 
@@ -111,12 +119,16 @@ def _natural(variable: Variable, column: FloatArray) -> FloatArray:
 
 
 def _adapted(entry: CatalogueLaw, train: Task) -> Program:
-    """The entry's program with the kinds of its parameters, its residuals and its indices made fit for the targets."""
+    """The entry's program with the kinds of its parameters, its residuals and its indices made fit for the
+    targets.
+    """
     program = entry.program
     negative = any(t.range[0] < 0 for t in train.targets) or bool(np.any(train.Y <= 0))
     bounded = any(math.isfinite(t.range[1]) for t in train.targets)
     free = {*(entry.floors if negative else ()), *(entry.amplitudes if negative or bounded else ())}
-    law = replace(program.law, parameters=tuple(_freed(p) if p.name in free else p for p in program.law.parameters))
+    law = replace(
+        program.law, parameters=tuple(_freed(p) if p.name in free else p for p in program.law.parameters)
+    )
     if len(train.targets) > 1:
         law = _per_target(law)
     recipe: Recipe = program.recipe
@@ -141,12 +153,16 @@ def _per_target(law: Law) -> Law:
 
 def _mapped(law: Law, f: Callable[[Expr], Expr]) -> Law:
     return replace(
-        law, expr=f(law.expr), vectors=tuple((name, tuple(f(e) for e in items)) for name, items in law.vectors),
+        law,
+        expr=f(law.expr),
+        vectors=tuple((name, tuple(f(e) for e in items)) for name, items in law.vectors),
     )
 
 
 def _substituted(program: Program, assignment: Mapping[str, str], task: Task) -> Program:
-    """The program over the task's symbols; parameters and bound indices that clash with a symbol get a new name."""
+    """The program over the task's symbols; parameters and bound indices that clash with a symbol get a new
+    name.
+    """
     law = program.law
     taken = {*task.symbols, *task.vectors, *RESERVED}
     renamed: dict[str, str] = {}
@@ -178,11 +194,14 @@ def _substituted(program: Program, assignment: Mapping[str, str], task: Task) ->
 
 def _fresh(name: str, taken: Collection[str]) -> str:
     """`name`, or the first of name0, name1, ... that is free."""
-    return name if name not in taken else next(c for k in itertools.count() if (c := f"{name}{k}") not in taken)
+    return (
+        name if name not in taken else next(c for k in itertools.count() if (c := f"{name}{k}") not in taken)
+    )
 
 
 def _value(expr: Expr, symbol: str, task_symbol: str, task: Task) -> Expr:
-    """What stands for the entry's variable: the task's, or ``exp`` of it where that is already a logarithm."""
+    """What stands for the entry's variable: the task's, or ``exp`` of it where that is already a logarithm.
+    """
     variable = next((v for v in task.variables if v.symbol == task_symbol), None)
     if variable is None or not variable.log:
         return var(task_symbol)
@@ -192,8 +211,8 @@ def _value(expr: Expr, symbol: str, task_symbol: str, task: Task) -> Expr:
 
 
 def _absorbs_base(expr: Expr, symbol: str) -> bool:
-    """Whether x**k in place of x gives the same family of laws: x appears only inside log, or alone as the base of a
-    power with a fitted exponent."""
+    """Whether x**k in place of x gives the same family of laws: x appears only inside log, or alone as the
+    base of a power with a fitted exponent."""
     if expr.op == "var":
         return expr.name != symbol
     if expr.op in ("log", "pow") and expr.args[0] == var(symbol):

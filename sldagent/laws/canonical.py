@@ -1,7 +1,8 @@
 """The canonical form of a law, and a hash of its structure.
 
-Two laws have the same hash when they differ only by the names of parameters, the order of terms and factors, or
-rewrites that lose nothing (`normal`, `merging`).  Fast enough to run on every proposal; no computer algebra.
+Two laws have the same hash when they differ only by the names of parameters, the order of terms and
+factors, or rewrites that lose nothing (`normal`, `merging`).  Fast enough to run on every proposal; no
+computer algebra.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _INDEX_NAMES = "jklmnopqstuvw"
 def canonical(law: Law) -> Law:
     """The law in canonical form: flattened, folded, ordered, redundant parameters merged.
 
-    Parameters keep their names (a merged one has the name of one of its parts).  Idempotent.  A merge changes the values
-    of parameters, never the set of functions that the law can be.
+    Parameters keep their names (a merged one has the name of one of its parts).  Idempotent.  A merge
+    changes the values of parameters, never the set of functions that the law can be.
     """
     return _rewrite(law, merge=True, signs=False)
 
@@ -37,8 +38,8 @@ def canonical(law: Law) -> Law:
 def structure_hash(law: Law) -> str:
     """SHA-1 (hex) of the canonical structure, with parameters numbered in order of appearance.
 
-    It tells kinds, bounds, scopes and indices apart, but not names, start ranges or the sign that a real parameter can
-    take over.
+    It tells kinds, bounds, scopes and indices apart, but not names, start ranges or the sign that a real
+    parameter can take over.
     """
     return _hash(law)
 
@@ -46,22 +47,27 @@ def structure_hash(law: Law) -> str:
 def simplify_program(p: Program) -> Program:
     """The program with its law in canonical form.
 
-    Penalised parameters are not merged; a program with its own fitting code, which may rely on the law's parameters,
-    stays as it is.
+    Penalised parameters are not merged; a program with its own fitting code, which may rely on the law's
+    parameters, stays as it is.
     """
     if p.custom_fit is not None:
         return p
-    law = _rewrite(p.law, merge=True, signs=False, keep=tuple(r[0] for r in p.recipe.ridge)) if p.recipe.ridge else (
-        canonical(p.law))
+    law = (
+        _rewrite(p.law, merge=True, signs=False, keep=tuple(r[0] for r in p.recipe.ridge))
+        if p.recipe.ridge
+        else (canonical(p.law))
+    )
     kept = {q.name for q in law.parameters}
-    return replace(p, law=law, recipe=replace(p.recipe, ridge=tuple(r for r in p.recipe.ridge if r[0] in kept)))
+    return replace(
+        p, law=law, recipe=replace(p.recipe, ridge=tuple(r for r in p.recipe.ridge if r[0] in kept))
+    )
 
 
 def _rewrite(law: Law, *, merge: bool, signs: bool, keep: Collection[str] = ()) -> Law:
     for _ in range(_PASSES):
         work = _Work(law, merge=merge, signs=signs, keep=keep)
         law = work.law()
-        if not work.normaliser.changed:
+        if not work.changed:
             break
     return law
 
@@ -82,19 +88,31 @@ class _Work:
             self.normaliser.vector_masks[name] = "@" + hashlib.sha1(content.encode()).hexdigest()[:12]
         self.root = self.normaliser.expression(law.expr)
 
+    @property
+    def changed(self) -> bool:
+        """Whether another round may find more to do."""
+        return self.normaliser.changed or self.normaliser.merger.changed
+
     def law(self) -> Law:
         law = self.original
         taken = {*law.variables, *self.pool.declared, *self.vectors}
-        names = [c for c in _INDEX_NAMES if c not in taken] + [f"j{k}" for k in range(9) if f"j{k}" not in taken]
+        names = [c for c in _INDEX_NAMES if c not in taken] + [
+            f"j{k}" for k in range(9) if f"j{k}" not in taken
+        ]
         emitter = Emitter({str(k + 1): name for k, name in enumerate(names)})
         expr = emitter.pair(*self.root)
-        vectors = tuple((name, tuple(emitter.pair(*p) for p in pairs)) for name, pairs in self.vectors.items())
+        vectors = tuple(
+            (name, tuple(emitter.pair(*p) for p in pairs)) for name, pairs in self.vectors.items()
+        )
         return _pruned(law, expr, vectors, self.pool.declared)
 
 
-def _pruned(law: Law, expr: Expr, vectors: tuple[tuple[str, tuple[Expr, ...]], ...],
-            declared: dict[str, Parameter]) -> Law:
-    """The law with only the variables, vectors and parameters that it uses; parameters in order of appearance."""
+def _pruned(
+    law: Law, expr: Expr, vectors: tuple[tuple[str, tuple[Expr, ...]], ...], declared: dict[str, Parameter]
+) -> Law:
+    """The law with only the variables, vectors and parameters that it uses; parameters in order of
+    appearance.
+    """
     elements = dict(vectors)
     used: dict[str, None] = {}
     parameters: dict[str, None] = {}
@@ -115,7 +133,7 @@ def _pruned(law: Law, expr: Expr, vectors: tuple[tuple[str, tuple[Expr, ...]], .
     )
 
 
-# Hash ---------------------------------------------------------------------------------------------------------------
+# Hash ---------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)
@@ -124,7 +142,7 @@ def _hash(law: Law) -> str:
         law = _pruned(law, law.expr, law.vectors, {p.name: p for p in law.parameters})
     for _ in range(_PASSES):
         work = _Work(law, merge=True, signs=True)
-        if not work.normaliser.changed:
+        if not work.changed:
             break
         law = work.law()
     parts = [work.root, *(p for pairs in work.vectors.values() for p in pairs)]
@@ -134,8 +152,8 @@ def _hash(law: Law) -> str:
 def _structure(roots: list[Pair], pool: ParameterPool) -> str:
     """A text that determines the roots up to the names of parameters.
 
-    Where no parameter is used twice the masks say everything.  Otherwise parameters are told apart by where they occur
-    (colour refinement), then numbered in the order in which the refined order meets them.
+    Where no parameter is used twice the masks say everything.  Otherwise parameters are told apart by where
+    they occur (colour refinement), then numbered in the order in which the refined order meets them.
     """
     text = ";".join(pair_mask(*p) for p in roots)
     if all(count <= 1 for count in pool.uses.values()):
@@ -149,12 +167,19 @@ def _structure(roots: list[Pair], pool: ParameterPool) -> str:
             break
         classes = finer
     numbers: dict[str, str] = {}
-    return text + "|" + ";".join(_Serial(colours, numbers).pair(*p) for p in roots) + "|" + ",".join(
-        f"{number}:{pool.mask(name)}" for name, number in numbers.items())
+    return (
+        text
+        + "|"
+        + ";".join(_Serial(colours, numbers).pair(*p) for p in roots)
+        + "|"
+        + ",".join(f"{number}:{pool.mask(name)}" for name, number in numbers.items())
+    )
 
 
 class _Serial:
-    """Nodes as text, parameters as `numbers` in order of appearance (or as their colours, without `numbers`)."""
+    """Nodes as text, parameters as `numbers` in order of appearance (or as their colours, without
+    `numbers`).
+    """
 
     def __init__(self, colours: dict[str, str], numbers: dict[str, str] | None) -> None:
         self.numbers = numbers
@@ -183,7 +208,9 @@ class _Serial:
         if op == "*":
             factors = list(node.factors)
             if self._plain is None:
-                return "*(" + ",".join(sorted(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors)) + ")"
+                return (
+                    "*(" + ",".join(sorted(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors)) + ")"
+                )
             plain = self._plain
             factors.sort(key=lambda f: f"{plain.node(f[0])}^{plain.pair(f[1], f[2])}")
             return "*(" + ",".join(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors) + ")"
@@ -194,7 +221,9 @@ class _Serial:
         if symmetric:
             key = self if self._plain is None else self._plain
             terms[:symmetric] = sorted(terms[:symmetric], key=lambda t: key.pair(*t))
-        head = f"{op}{node.value:.12g}" if op in "+s" else op + node.mask.split("(", 1)[0] if op == "S" else op
+        head = (
+            f"{op}{node.value:.12g}" if op in "+s" else op + node.mask.split("(", 1)[0] if op == "S" else op
+        )
         return head + "(" + ",".join(self.pair(*t) for t in terms) + ")"
 
 
@@ -215,7 +244,9 @@ def _refined(roots: list[Pair], colours: dict[str, str]) -> dict[str, str]:
 
 
 def _children(node: Node) -> Iterator[tuple[Node, str]]:
-    """A node's children, each with its place in it; places in a commutative operation are told apart by content only."""
+    """A node's children, each with its place in it; places in a commutative operation are told apart by
+    content only.
+    """
     for base, c, exponent in node.factors:
         yield base, f"b{c:.12g}"
         yield exponent, f"x{c:.12g}"

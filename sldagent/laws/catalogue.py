@@ -1,7 +1,7 @@
 """The published laws, as data (``catalogue.toml``) and as values.
 
-Only laws found by people are listed.  `bind` (from `sldagent.laws.binding`) turns an entry into programs over the symbols
-of a task.
+Only laws found by people are listed.  `bind` (from `sldagent.laws.binding`) turns an entry into programs over
+the symbols of a task.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def find(name: str) -> CatalogueLaw:
         if key == law.name:
             raise LawError(f"'{name}' cannot be fitted as a formula: {law.reason}")
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(repr(c) for c in close)}?" if close else f"known laws: {', '.join(known)}"
+    hint = (
+        f"did you mean {' or '.join(repr(c) for c in close)}?" if close else f"known laws: {', '.join(known)}"
+    )
     raise LawError(f"no published law is called '{name}'; {hint}")
 
 
@@ -147,12 +149,19 @@ def _entry(values: Mapping[str, Any]) -> CatalogueLaw:
     lists = {key: tuple(values.get(key, ())) for key in ("aliases", "floors", "amplitudes")}
     known = {*lists, "name", "title", "program", "variables", "source", "order", "positive", "note"}
     if not known.issuperset(values):
-        raise LawError(f"catalogue.toml: law '{values['name']}' has unknown keys {sorted(set(values) - known)}")
+        raise LawError(
+            f"catalogue.toml: law '{values['name']}' has unknown keys {sorted(set(values) - known)}"
+        )
     return CatalogueLaw(
-        name=values["name"], title=values["title"], program_text=values["program"].strip() + "\n",
-        variables=tuple(_variable(v) for v in values["variables"]), source=Source(**values["source"]),
+        name=values["name"],
+        title=values["title"],
+        program_text=values["program"].strip() + "\n",
+        variables=tuple(_variable(v) for v in values["variables"]),
+        source=Source(**values["source"]),
         order=tuple((small, large, float(ratio)) for small, large, ratio in values.get("order", ())),
-        positive=values.get("positive", False), note=values.get("note", ""), **lists,
+        positive=values.get("positive", False),
+        note=values.get("note", ""),
+        **lists,
     )
 
 

@@ -1,11 +1,12 @@
 """Complexity C of a law, on its canonical tree.
 
-* n-ary + and x cost (arguments - 1); division 1; a minus and the sign of an exponent are free; power 1, sqrt 1; exp and log
-  2; any other function 3 x max(1, arguments - 1); ``sum(... for j in r)`` 2 and its body once; each leaf 1, indexed or not.
-* A repeated sub-tree (more than a leaf) is charged once, plus 1 per later reference.  The elements of a named vector are
-  charged once, however often sums run over it.
-* C = tree + 2 x fitted scalars (array parameters by element over vectors, not over targets) + 2 x numeric literals outside
-  {0, 1, -1, 2, 1/2, -1/2}.
+* n-ary + and x cost (arguments - 1); division 1; a minus and the sign of an exponent are free; power 1,
+  sqrt 1; exp and log 2; any other function 3 x max(1, arguments - 1); ``sum(... for j in r)`` 2 and its
+  body once; each leaf 1, indexed or not.
+* A repeated sub-tree (more than a leaf) is charged once, plus 1 per later reference.  The elements of a
+  named vector are charged once, however often sums run over it.
+* C = tree + 2 x fitted scalars (array parameters by element over vectors, not over targets) + 2 x numeric
+  literals outside {0, 1, -1, 2, 1/2, -1/2}.
 
 Examples: ``E + A/D**a`` 13; ``A/(D**a + B) + C`` 17; Chinchilla's form 23.
 """
@@ -22,7 +23,9 @@ from sldagent.laws.inspect import expressions, parameter_axes, vector_lengths
 from sldagent.laws.program import Law
 
 _FREE = frozenset((0.0, 1.0, 2.0, 0.5))
-"""Magnitudes of literals that cost no more than a leaf (-2 is free as an exponent, whose sign does not count)."""
+"""Magnitudes of literals that cost no more than a leaf (-2 is free as an exponent, whose sign does not
+count).
+"""
 _NO_SIZES: Mapping[str, int] = {}
 
 

@@ -25,7 +25,9 @@ T = TypeVar("T")
 
 
 def loss_of(name: str) -> tuple[Loss, Space | None]:
-    """Loss and, for the short names (mse, relative, log, lad), space.  Raises `LawError` for any other name."""
+    """Loss and, for the short names (mse, relative, log, lad), space.  Raises `LawError` for any other
+    name.
+    """
     if name in LOSS_ALIASES:
         return LOSS_ALIASES[name]
     for loss in get_args(Loss):
@@ -73,10 +75,14 @@ def _parameter(source: Source, name: str, node: ast.expr) -> Parameter:
 
 def _start(source: Source, parameter: Parameter, node: ast.expr) -> tuple[float, float]:
     if not isinstance(node, (ast.Tuple, ast.List)) or len(node.elts) != 2:
-        raise source.error(f"parameter {parameter.name!r}: start takes two numbers, as in start=(0.05, 1)", node)
+        raise source.error(
+            f"parameter {parameter.name!r}: start takes two numbers, as in start=(0.05, 1)", node
+        )
     low, high = (number(source, e) for e in node.elts)
     if low is None or high is None or not low <= high:
-        raise source.error(f"parameter {parameter.name!r}: start takes two numbers, the lower one first", node)
+        raise source.error(
+            f"parameter {parameter.name!r}: start takes two numbers, the lower one first", node
+        )
     if parameter.kind == "positive" and low <= 0:
         raise source.error(f"parameter {parameter.name!r} is positive, so its start must be above 0", node)
     if parameter.kind == "interval" and not parameter.lower <= low <= high <= parameter.upper:
@@ -85,9 +91,18 @@ def _start(source: Source, parameter: Parameter, node: ast.expr) -> tuple[float,
 
 
 def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> Recipe:
-    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1})``; every argument is optional."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "fit" or node.args:
-        raise source.error('recipe must be fit(...) with named options, such as fit(loss="huber", space="log")', node)
+    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1})``; every argument is
+    optional.
+    """
+    if (
+        not isinstance(node, ast.Call)
+        or not isinstance(node.func, ast.Name)
+        or node.func.id != "fit"
+        or node.args
+    ):
+        raise source.error(
+            'recipe must be fit(...) with named options, such as fit(loss="huber", space="log")', node
+        )
     recipe = Recipe()
     implied: Space | None = None
     chosen: Space | None = None
@@ -125,8 +140,11 @@ def _ridge(source: Source, node: ast.expr, parameters: Collection[str]) -> tuple
         if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
             raise source.error("the keys of ridge are names of parameters in quotes", key or value)
         if key.value not in parameters:
-            raise source.error(f"ridge names {key.value!r}, which is no parameter of the law"
-                               f"{suggestion(key.value, parameters)}", key)
+            raise source.error(
+                f"ridge names {key.value!r}, which is no parameter of the law"
+                f"{suggestion(key.value, parameters)}",
+                key,
+            )
         weight = number(source, value)
         if weight is None or weight < 0:
             raise source.error(f"the ridge weight of {key.value!r} must be a number of at least 0", value)
@@ -141,7 +159,9 @@ def _options(source: Source, node: ast.Call, known: tuple[str, ...]) -> list[ast
     for option in node.keywords:
         if option.arg not in known:
             name = option.arg or "**"
-            raise source.error(f"unknown option {name!r}{suggestion(name, known)}; known are {', '.join(known)}", option)
+            raise source.error(
+                f"unknown option {name!r}{suggestion(name, known)}; known are {', '.join(known)}", option
+            )
         if option.arg in seen:
             raise source.error(f"option {option.arg!r} appears twice", option)
         seen.add(option.arg)
@@ -159,4 +179,6 @@ def _choice(source: Source, option: ast.keyword, known: tuple[T, ...]) -> T:
     for value in known:
         if value == text:
             return value
-    raise source.error(f"{option.arg} must be one of {', '.join(map(repr, known))}, not {text!r}", option.value)
+    raise source.error(
+        f"{option.arg} must be one of {', '.join(map(repr, known))}, not {text!r}", option.value
+    )

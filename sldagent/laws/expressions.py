@@ -1,18 +1,30 @@
 """From a Python expression's syntax tree to an expression of the law language, by a whitelist.
 
-Nothing is evaluated.  Whatever is not listed here is a `LawError` that says what was found, where, and what is allowed.
+Nothing is evaluated.  Whatever is not listed here is a `LawError` that says what was found, where, and what
+is allowed.
 """
 
 from __future__ import annotations
 
 import ast
-import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Literal
 
-from sldagent.laws.expr import FUNCTIONS, TARGET_INDEX, Expr, add, call, div, mul, neg, num, par, power, sum_over, var
+from sldagent.laws.expr import (
+    TARGET_INDEX,
+    Expr,
+    add,
+    call,
+    div,
+    mul,
+    neg,
+    num,
+    par,
+    power,
+    sum_over,
+    var,
+)
 from sldagent.laws.lexical import (
-    DERIVED,
     MAX_DEPTH,
     MAX_NODES,
     PREFIXES,
@@ -22,53 +34,25 @@ from sldagent.laws.lexical import (
     number,
     suggestion,
 )
+from sldagent.laws.vocabulary import ALLOWED, ARITY, EXPANSIONS, FOUND, HINTS, OPERATORS
 
 Role = Literal["variable", "parameter"]
-
-ALLOWED = (
-    "a law may use numbers, names, + - * / **, " + ", ".join(FUNCTIONS)
-    + ", sum(... for j in r), and the indices r[i], t[i, j], z[0]"
-)
-
-_FOUND: dict[type[ast.AST], str] = {
-    ast.IfExp: "a conditional expression", ast.Compare: "a comparison", ast.BoolOp: "a Boolean operation",
-    ast.Lambda: "a lambda", ast.ListComp: "a list comprehension", ast.GeneratorExp: "a generator outside sum(...)",
-    ast.List: "a list", ast.Tuple: "a tuple", ast.Dict: "a dictionary", ast.Set: "a set", ast.JoinedStr: "an f-string",
-    ast.Attribute: "an attribute", ast.Starred: "a starred expression", ast.NamedExpr: "an assignment expression",
-    ast.Await: "await", ast.Yield: "yield", ast.SetComp: "a set comprehension", ast.DictComp: "a dictionary comprehension",
-    ast.Slice: "a slice", ast.Constant: "a constant that is not a number",
-}
-_OPERATORS: dict[type[ast.AST], str] = {
-    ast.FloorDiv: "//", ast.Mod: "%", ast.MatMult: "@", ast.BitXor: "^ (a power is written **)", ast.BitAnd: "&",
-    ast.BitOr: "|", ast.LShift: "<<", ast.RShift: ">>", ast.Not: "not", ast.Invert: "~",
-}
-_HINTS = {
-    "max": "use smoothmax(x, y, s)", "maximum": "use smoothmax(x, y, s)",
-    "min": "use smoothmin(x, y, s)", "minimum": "use smoothmin(x, y, s)",
-    "abs": "use sqrt(x**2)", "where": "laws have no branches", "clip": "use smoothmin and smoothmax",
-    "expit": "use sigmoid(x)", "softmax": "use exp and sum",
-}
-_ARITY = {**FUNCTIONS, **dict.fromkeys(DERIVED, 1), "power": 2, "pow": 2}
-_DERIVED: dict[str, Callable[..., Expr]] = {
-    "log10": lambda x: div(call("log", x), num(math.log(10.0))),
-    "log2": lambda x: div(call("log", x), num(math.log(2.0))),
-    "log1p": lambda x: call("log", add(num(1.0), x)),
-    "expm1": lambda x: add(call("exp", x), num(-1.0)),
-    "square": lambda x: power(x, num(2.0)),
-    "power": power,
-    "pow": power,
-}
 
 
 class Converter:
     """Converts the expressions of one law, keeping track of names, indices, and size.
 
-    `roles` gives the role of every known name; an unknown name is a new parameter when `open_names`, else an error.
-    `vectors` are the names known to be task vectors; None: whatever is used as one.
+    `roles` gives the role of every known name; an unknown name is a new parameter when `open_names`, else
+    an error. `vectors` are the names known to be task vectors; None: whatever is used as one.
     """
 
-    def __init__(self, source: Source, roles: dict[str, Role], vectors: Collection[str] | None,
-                 open_names: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        roles: dict[str, Role],
+        vectors: Collection[str] | None,
+        open_names: bool = False,
+    ) -> None:
         self.source = source
         self.roles = roles
         self.known_vectors = None if vectors is None else frozenset(vectors)
@@ -84,7 +68,7 @@ class Converter:
         self.index_names: dict[str, ast.AST] = {}
         self._nodes = 0
 
-    # Definitions in the body of a law -----------------------------------------------------------------------------
+    # Definitions in the body of a law -------------------------------------------------------------
 
     def define_scalar(self, name: str, node: ast.expr) -> None:
         before = self._nodes
@@ -102,7 +86,7 @@ class Converter:
         self.vectors[name] = tuple(elements)
         self._vector_sizes[name] = tuple(sizes)
 
-    # Expressions --------------------------------------------------------------------------------------------------
+    # Expressions ----------------------------------------------------------------------------------
 
     def convert(self, node: ast.AST, depth: int = 0) -> Expr:
         if depth > MAX_DEPTH:
@@ -120,12 +104,12 @@ class Converter:
                 return self.convert(node.operand, depth + 1)
             if isinstance(node.op, ast.USub):
                 return neg(self.convert(node.operand, depth + 1))
-            raise self._refuse(_OPERATORS[type(node.op)], node)
+            raise self._refuse(OPERATORS[type(node.op)], node)
         if isinstance(node, ast.Call):
             return self._call(node, depth)
         if isinstance(node, ast.Subscript):
             return self._subscript(node)
-        raise self._refuse(_FOUND.get(type(node), type(node).__name__), node)
+        raise self._refuse(FOUND.get(type(node), type(node).__name__), node)
 
     def _refuse(self, found: str, node: ast.AST) -> Exception:
         return self.source.error(f"found {found}; {ALLOWED}", node)
@@ -147,7 +131,7 @@ class Converter:
             chain.append(head)
             head = head.left
         if not chain:
-            raise self._refuse(f"the operator {_OPERATORS.get(type(node.op), '?')}", node)
+            raise self._refuse(f"the operator {OPERATORS.get(type(node.op), '?')}", node)
         result = self.convert(head, depth + 1)
         for link in reversed(chain):
             right = self.convert(link.right, depth + 1)
@@ -161,9 +145,13 @@ class Converter:
             self._count(size, node)
             return expr
         if name in self._bound or name == TARGET_INDEX:
-            raise self.source.error(f"the index {name!r} is not a number; it can only be used as in r[{name}]", node)
+            raise self.source.error(
+                f"the index {name!r} is not a number; it can only be used as in r[{name}]", node
+            )
         if name in self.vectors or (self.known_vectors is not None and name in self.known_vectors):
-            raise self.source.error(f"{name!r} is a vector; use it as {name}[j] inside sum(... for j in {name})", node)
+            raise self.source.error(
+                f"{name!r} is a vector; use it as {name}[j] inside sum(... for j in {name})", node
+            )
         return self._leaf(name, (), node)
 
     def _leaf(self, name: str, index: tuple[str, ...], node: ast.AST) -> Expr:
@@ -174,7 +162,9 @@ class Converter:
             if not self.open_names:
                 raise self.source.error(
                     f"unknown name {name!r}{suggestion(name, [*self.roles, *self.scalars, *self.vectors])}; "
-                    "a law knows only its arguments and names assigned before", node)
+                    "a law knows only its arguments and names assigned before",
+                    node,
+                )
             check_name(self.source, name, node, "parameter")
             role = self.roles[name] = "parameter"
         axes = tuple(TARGET_INDEX if k == TARGET_INDEX else self._bound[k] for k in index)
@@ -184,14 +174,17 @@ class Converter:
         earlier = self._axes.setdefault(name, axes)
         if len(earlier) != len(axes):
             raise self.source.error(
-                f"{role} {name!r} is used with {_indices(len(axes))} here and with {_indices(len(earlier))} before", node)
+                f"{role} {name!r} is used with {_indices(len(axes))} here, with {_indices(len(earlier))} before",
+                node,
+            )
         if earlier != axes:
             raise self.source.error(
-                f"parameter {name!r} is indexed by {_over(axes)} here and by {_over(earlier)} before", node)
+                f"parameter {name!r} is indexed by {_over(axes)} here and by {_over(earlier)} before", node
+            )
         self.used.setdefault(name, node)
         return var(name, *index) if role == "variable" else par(name, *index)
 
-    # Indices and sums ---------------------------------------------------------------------------------------------
+    # Indices and sums -----------------------------------------------------------------------------
 
     def _subscript(self, node: ast.Subscript) -> Expr:
         if not isinstance(node.value, ast.Name):
@@ -204,7 +197,9 @@ class Converter:
         for part in parts:
             if not isinstance(part, ast.Name) or (part.id not in self._bound and part.id != TARGET_INDEX):
                 raise self.source.error(
-                    f"an index of {name!r} must be {TARGET_INDEX} (the target) or a name bound by sum(... for j in ...)", part)
+                    f"an index of {name!r} must be {TARGET_INDEX} (the target) or bound by sum(... for j in ...)",
+                    part,
+                )
             index.append(part.id)
         if not index or name in self.scalars or name in RESERVED:
             raise self.source.error(f"{name!r} cannot be indexed", node)
@@ -219,25 +214,34 @@ class Converter:
 
     def _named_element(self, name: str, index: list[str], node: ast.AST) -> Expr:
         if len(index) != 1 or index[0] == TARGET_INDEX:
-            raise self.source.error(f"the vector {name!r} takes one index, bound by sum(... for j in {name})", node)
+            raise self.source.error(
+                f"the vector {name!r} takes one index, bound by sum(... for j in {name})", node
+            )
         over = self._bound[index[0]]
         if over in self.vectors and len(self.vectors[over]) != len(self.vectors[name]):
             raise self.source.error(
                 f"{name!r} has {len(self.vectors[name])} elements, but {index[0]} runs over the "
-                f"{len(self.vectors[over])} of {over!r}", node)
+                f"{len(self.vectors[over])} of {over!r}",
+                node,
+            )
         return var(name, index[0])
 
     def _constant_index(self, name: str, position: int, node: ast.AST) -> Expr:
         if name not in self.vectors:
             raise self.source.error(
-                f"{name}[{position}]: only a vector assigned in the law takes a constant index", node)
+                f"{name}[{position}]: only a vector assigned in the law takes a constant index", node
+            )
         if isinstance(position, bool) or not 0 <= position < len(self.vectors[name]):
             raise self.source.error(f"{name!r} has the elements 0 to {len(self.vectors[name]) - 1}", node)
         self._count(self._vector_sizes[name][position], node)
         return self.vectors[name][position]
 
     def _sum(self, node: ast.Call, depth: int) -> Expr:
-        if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)):
+        if (
+            len(node.args) != 1
+            or node.keywords
+            or not isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp))
+        ):
             raise self.source.error("a sum is written sum(expression for j in vector)", node)
         loops = []
         for loop in node.args[0].generators:
@@ -258,7 +262,9 @@ class Converter:
         name = loop.target.id
         check_name(self.source, name, loop.target, "index")
         if name in self._bound or name in self.scalars or name in self.vectors or name in self.roles:
-            raise self.source.error(f"the index {name!r} is already a name of this law; choose another", loop.target)
+            raise self.source.error(
+                f"the index {name!r} is already a name of this law; choose another", loop.target
+            )
         self.index_names[name] = loop.target
         return name
 
@@ -272,14 +278,18 @@ class Converter:
         if role != "variable" or (self.known_vectors is not None and name not in self.known_vectors):
             known = [*self.vectors, *(self.known_vectors or ())]
             raise self.source.error(
-                f"{name!r} is not a vector; a sum runs over a group of variables or over a vector assigned in the law"
-                f"{suggestion(name, known)}", node)
+                f"{name!r} is not a vector; a sum runs over a group of variables or a vector assigned in the law"
+                f"{suggestion(name, known)}",
+                node,
+            )
         if self._axes.setdefault(name, ("",)) != ("",):
-            raise self.source.error(f"variable {name!r} is used as a number before and as a vector here", node)
+            raise self.source.error(
+                f"variable {name!r} is used as a number before and as a vector here", node
+            )
         self.used.setdefault(name, node)
         return name
 
-    # Functions ----------------------------------------------------------------------------------------------------
+    # Functions ------------------------------------------------------------------------------------
 
     def _call(self, node: ast.Call, depth: int) -> Expr:
         name = self._function(node.func)
@@ -290,24 +300,32 @@ class Converter:
         arguments = [self.convert(a, depth + 1) for a in node.args]
         if name in ("smoothmin", "smoothmax") and len(arguments) == 2:
             arguments.append(num(1.0))
-        if len(arguments) != _ARITY[name]:
-            raise self.source.error(f"{name} takes {_ARITY[name]} argument{'s' * (_ARITY[name] > 1)}, "
-                                    f"found {len(arguments)}", node)
-        if name in _DERIVED:
+        if len(arguments) != ARITY[name]:
+            raise self.source.error(
+                f"{name} takes {ARITY[name]} argument{'s' * (ARITY[name] > 1)}, found {len(arguments)}",
+                node,
+            )
+        if name in EXPANSIONS:
             self._count(3, node)
-            return _DERIVED[name](*arguments)
+            return EXPANSIONS[name](*arguments)
         return call(name, *arguments)
 
     def _function(self, node: ast.expr) -> str:
         name = ""
         if isinstance(node, ast.Name):
             name = node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in PREFIXES:
+        elif (
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in PREFIXES
+        ):
             name = node.attr
-        if name == "sum" or name in _ARITY:
+        if name == "sum" or name in ARITY:
             return name
         what = f"a call of {name!r}" if name else "a call of something that is not a function's name"
-        hint = f" ({_HINTS[name]})" if name in _HINTS else suggestion(name, [*_ARITY, "sum"]).replace("; did", ", did")
+        hint = (
+            f" ({HINTS[name]})"
+            if name in HINTS
+            else suggestion(name, [*ARITY, "sum"]).replace("; did", ", did")
+        )
         raise self._refuse(what + hint, node)
 
 
@@ -318,7 +336,9 @@ def _plus(left: Expr, op: ast.operator, right: Expr) -> Expr:
 
 
 def _times(left: Expr, op: ast.operator, right: Expr) -> Expr:
-    """``left * right`` or ``left / right``; a leading minus is taken out, so that ``-a*b`` reads as ``-(a*b)``."""
+    """``left * right`` or ``left / right``; a leading minus is taken out, so that ``-a*b`` reads as
+    ``-(a*b)``.
+    """
     if left.op == "neg":
         return neg(_times(left.args[0], op, right))
     if isinstance(op, ast.Div):

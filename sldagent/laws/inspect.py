@@ -20,8 +20,8 @@ def expressions(law: Law) -> Iterator[Expr]:
 def parameter_axes(law: Law) -> dict[str, tuple[str, ...]]:
     """What each parameter's axes run over, in the order of `law.parameters`.
 
-    An axis is ``"i"`` (the target) or the name of a vector; scalars have no axes.  Raises `LawError` where a parameter
-    is used with different axes, is not declared, or where an index is not bound.
+    An axis is ``"i"`` (the target) or the name of a vector; scalars have no axes.  Raises `LawError` where
+    a parameter is used with different axes, is not declared, or where an index is not bound.
     """
     axes: dict[str, tuple[str, ...]] = {}
     for root in expressions(law):
@@ -32,7 +32,9 @@ def parameter_axes(law: Law) -> dict[str, tuple[str, ...]]:
                 try:
                     found = tuple(bound[k] for k in e.index)
                 except KeyError as unbound:
-                    raise LawError(f"parameter {e.name!r} has the index {unbound}, which no sum binds") from None
+                    raise LawError(
+                        f"parameter {e.name!r} has the index {unbound}, which no sum binds"
+                    ) from None
                 if axes.setdefault(e.name, found) != found:
                     raise LawError(f"parameter {e.name!r} is used with axes {found} and {axes[e.name]}")
             elif e.op == "sum":
@@ -90,7 +92,9 @@ def tree_depth(e: Expr) -> int:
 def law_names(law: Law) -> frozenset[str]:
     """Every name a law uses: variables, parameters, vectors and bound indices."""
     bound = {e.name for root in expressions(law) for e in walk(root) if e.op == "sum"}
-    return frozenset((*law.variables, *(p.name for p in law.parameters), *(name for name, _ in law.vectors), *bound))
+    return frozenset(
+        (*law.variables, *(p.name for p in law.parameters), *(name for name, _ in law.vectors), *bound)
+    )
 
 
 def fresh_parameter_names(taken: Collection[str], stem: str) -> Iterator[str]:

@@ -79,13 +79,18 @@ class Source:
             self._check_ascii_code()
 
     def _check_ascii_code(self) -> None:
-        """Refuse non-ASCII characters outside comments and strings (look-alike letters, typographic operators)."""
+        """Refuse non-ASCII characters outside comments and strings (look-alike letters, typographic
+        operators).
+        """
         try:
             for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
                 if token.type not in (tokenize.COMMENT, tokenize.STRING) and not token.string.isascii():
                     line, column = token.start
-                    raise LawError(f"found {token.string!r}; only ASCII letters may be used in names and operators",
-                                   line, column + 1)
+                    raise LawError(
+                        f"found {token.string!r}; only ASCII letters may be used in names and operators",
+                        line,
+                        column + 1,
+                    )
         except (tokenize.TokenError, SyntaxError, RecursionError):
             return  # ast.parse reports it with a position
 
@@ -114,7 +119,11 @@ def number(source: Source, node: ast.AST) -> float | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
         sign = -1.0 if isinstance(node.op, ast.USub) else 1.0
         node = node.operand
-    if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+    if (
+        not isinstance(node, ast.Constant)
+        or isinstance(node.value, bool)
+        or not isinstance(node.value, (int, float))
+    ):
         return None
     if abs(node.value) > MAX_LITERAL or node.value != node.value:
         raise source.error(f"the number is too large (at most {MAX_LITERAL:g})", node)

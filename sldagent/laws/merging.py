@@ -1,7 +1,7 @@
 """Which parameters of a law are redundant: two that appear once each and only together are one.
 
-A merge must lose nothing: the merged parameter takes every value that the two could produce (up to the ends of an open
-range), per group and per index as before.
+A merge must lose nothing: the merged parameter takes every value that the two could produce (up to the ends
+of an open range), per group and per index as before.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ Index = tuple[str, ...]
 class ParameterPool:
     """The declarations of a law's parameters while they are merged, and how often the law names each."""
 
-    def __init__(self, parameters: Sequence[Parameter], uses: Mapping[str, int], merge: bool,
-                 keep: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        uses: Mapping[str, int],
+        merge: bool,
+        keep: Collection[str] = (),
+    ) -> None:
         self.declared = {p.name: p for p in parameters}
         self.uses = uses
         self.merge = merge
@@ -63,17 +68,26 @@ class ParameterPool:
             valid = abs(low) < float("inf") and abs(high) < float("inf") and (p.kind != "positive" or low > 0)
             self.declared[name] = replace(p, start=(low, high) if valid else None)
 
-    def times(self, one: str, power: float, one_index: Index, other: str, other_power: float, other_index: Index) -> bool:
-        """Merge ``one**power * other**other_power`` into `one` (whose exponent becomes 1 or -1); False: not possible."""
+    def times(
+        self, one: str, power: float, one_index: Index, other: str, other_power: float, other_index: Index
+    ) -> bool:
+        """Merge ``one**power * other**other_power`` into `one` (whose exponent becomes 1 or -1); False: not
+        possible.
+        """
         if not self.covers(one, one_index, other, other_index):
             return False
         kinds = sorted(((self.kind(one), power), (self.kind(other), other_power)))
         (first, first_power), (second, second_power) = kinds
         if first == second == "positive":
             self.become(one, "positive")
-        elif second == "real" and abs(second_power) == 1 and (first == "positive" or first_power == 1
-                                                               or (first == "real" and first_power == -1)):
-            self.become(one, "real")  # a real number times anything that is not always zero is any real number
+        elif (
+            second == "real"
+            and abs(second_power) == 1
+            and (first == "positive" or first_power == 1 or (first == "real" and first_power == -1))
+        ):
+            self.become(
+                one, "real"
+            )  # a real number times anything that is not always zero is any real number
         elif first == "interval" and first_power == second_power == 1:
             return self._interval_product(one, one_index, other, other_index)
         else:
@@ -94,7 +108,9 @@ class ParameterPool:
         self.become(one, "positive" if bounds.lower >= 0 else "real")
         return True
 
-    def plus(self, one: str, sign: float, one_index: Index, other: str, other_sign: float, other_index: Index) -> bool:
+    def plus(
+        self, one: str, sign: float, one_index: Index, other: str, other_sign: float, other_index: Index
+    ) -> bool:
         """Merge ``sign*one + other_sign*other`` into ``sign*one``; False: not possible."""
         if not self.covers(one, one_index, other, other_index):
             return False
@@ -103,7 +119,11 @@ class ParameterPool:
             self.become(one, "real")
         elif a.kind == b.kind == "positive":
             self.become(one, "positive" if sign == other_sign else "real")
-        elif a.kind == b.kind == "interval" and sign == other_sign and self.same_place(one, one_index, other, other_index):
+        elif (
+            a.kind == b.kind == "interval"
+            and sign == other_sign
+            and self.same_place(one, one_index, other, other_index)
+        ):
             self.become(one, "interval", a.lower + b.lower, a.upper + b.upper)
         else:
             return False

@@ -1,8 +1,9 @@
-"""Nodes of the normal form that `canonical` works in: sums of products of powers, each with its identity as a string.
+"""Nodes of the normal form that `canonical` works in: sums of products of powers, each with its identity as
+a string.
 
-A value is a pair ``(c, node)``: a number times a node.  Every node carries two strings: `text` names it exactly (equal
-texts, equal values), `mask` says the same with parameters reduced to what they are (kind, scope, index), so that an
-order by mask does not depend on what parameters are called.
+A value is a pair ``(c, node)``: a number times a node.  Every node carries two strings: `text` names it
+exactly (equal texts, equal values), `mask` says the same with parameters reduced to what they are (kind,
+scope, index), so that an order by mask does not depend on what parameters are called.
 """
 
 from __future__ import annotations
@@ -19,15 +20,27 @@ Factor = tuple["Node", float, "Node"]
 class Node:
     """One node of the normal form; `op` is one of
 
-    ``1`` the number one, ``n`` another number, ``v`` variable, ``p`` parameter, ``e`` the base of exponentials, ``s`` a
-    scaled node (only where a node is needed for a pair), ``+`` sum (`value` is its constant, `terms` its pairs), ``*``
-    product (`factors`), ``S`` sum over a vector (`name`) of `terms[0]`, else a function of `terms`.
+    ``1`` the number one, ``n`` another number, ``v`` variable, ``p`` parameter, ``e`` the base of
+    exponentials, ``s`` a scaled node (only where a node is needed for a pair), ``+`` sum (`value` is its
+    constant, `terms` its pairs), ``*`` product (`factors`), ``S`` sum over a vector (`name`) of `terms[0]`,
+    else a function of `terms`.
     """
 
     __slots__ = ("factors", "height", "index", "mask", "name", "op", "terms", "text", "value")
 
-    def __init__(self, op: str, text: str, mask: str, *, name: str = "", value: float = 0.0, index: tuple[str, ...] = (),
-                 terms: tuple[Pair, ...] = (), factors: tuple[Factor, ...] = (), height: int = 0) -> None:
+    def __init__(
+        self,
+        op: str,
+        text: str,
+        mask: str,
+        *,
+        name: str = "",
+        value: float = 0.0,
+        index: tuple[str, ...] = (),
+        terms: tuple[Pair, ...] = (),
+        factors: tuple[Factor, ...] = (),
+        height: int = 0,
+    ) -> None:
         self.op = op
         self.text = text
         self.mask = mask
@@ -78,7 +91,14 @@ def scaled_node(c: float, node: Node) -> Node:
         return number_node(c)
     if c == -1.0 and node.op == "+":
         return negated_sum(node)
-    return Node("s", f"({c!r}*{node.text})", f"g({c:.12g}*{node.mask})", value=c, terms=((1.0, node),), height=node.height)
+    return Node(
+        "s",
+        f"({c!r}*{node.text})",
+        f"g({c:.12g}*{node.mask})",
+        value=c,
+        terms=((1.0, node),),
+        height=node.height,
+    )
 
 
 def unscaled(node: Node) -> Pair:
@@ -94,7 +114,14 @@ def sum_node(constant: float, terms: list[Pair]) -> Node:
     text = "+".join([pair_text(c, n) for c, n in terms])
     mask = "+".join([pair_mask(c, n) for c, n in terms])
     height = max([n.height for _, n in terms])
-    return Node("+", f"({constant!r}+{text})", f"e({constant:.12g}+{mask})", value=constant, terms=tuple(terms), height=height)
+    return Node(
+        "+",
+        f"({constant!r}+{text})",
+        f"e({constant:.12g}+{mask})",
+        value=constant,
+        terms=tuple(terms),
+        height=height,
+    )
 
 
 def negated_sum(node: Node) -> Node:
@@ -108,25 +135,45 @@ def product_node(factors: list[Factor]) -> Node:
     if len(factors) == 1 and factors[0][1] == 1.0 and factors[0][2] is ONE:
         return factors[0][0]
     factors.sort(key=lambda f: (f[0].mask, f[1], f[2].mask, f[0].text, f[2].text))
-    text = "*".join([b.text if n is ONE and c == 1.0 else f"{b.text}^{pair_text(c, n)}" for b, c, n in factors])
-    mask = "*".join([b.mask if n is ONE and c == 1.0 else f"{b.mask}^{pair_mask(c, n)}" for b, c, n in factors])
+    text = "*".join(
+        [b.text if n is ONE and c == 1.0 else f"{b.text}^{pair_text(c, n)}" for b, c, n in factors]
+    )
+    mask = "*".join(
+        [b.mask if n is ONE and c == 1.0 else f"{b.mask}^{pair_mask(c, n)}" for b, c, n in factors]
+    )
     height = max([max(b.height, n.height) for b, _, n in factors])
     return Node("*", f"({text})", f"c({mask})", factors=tuple(factors), height=height)
+
+
+def factors_of(node: Node) -> tuple[Factor, ...]:
+    """The factors whose product the node is."""
+    if node.op == "*":
+        return node.factors
+    return () if node is ONE else ((node, 1.0, ONE),)
 
 
 def function_node(name: str, terms: tuple[Pair, ...]) -> Node:
     text = ",".join([pair_text(c, n) for c, n in terms])
     mask = ",".join([pair_mask(c, n) for c, n in terms])
-    return Node(name, f"{name}({text})", f"d{name}({mask})", terms=terms, height=max(n.height for _, n in terms))
+    return Node(
+        name, f"{name}({text})", f"d{name}({mask})", terms=terms, height=max(n.height for _, n in terms)
+    )
 
 
 def over_node(vector: str, vector_mask: str, index: str, body: Pair) -> Node:
     """``sum(body for index in vector)``."""
-    return Node("S", f"S{vector}#{index}#({pair_text(*body)})", f"fS{vector_mask}#{index}#({pair_mask(*body)})", name=vector,
-                index=(index,), terms=(body,), height=body[1].height + 1)
+    return Node(
+        "S",
+        f"S{vector}#{index}#({pair_text(*body)})",
+        f"fS{vector_mask}#{index}#({pair_mask(*body)})",
+        name=vector,
+        index=(index,),
+        terms=(body,),
+        height=body[1].height + 1,
+    )
 
 
-# Back to expressions ------------------------------------------------------------------------------------------------
+# Back to expressions ------------------------------------------------------------------------------
 
 
 class Emitter:
@@ -164,7 +211,9 @@ class Emitter:
         if op == "e":
             return num(math.e)
         if op == "S":
-            return sum_over(self.pair(*node.terms[0]), self.indices.get(node.index[0], node.index[0]), node.name)
+            return sum_over(
+                self.pair(*node.terms[0]), self.indices.get(node.index[0], node.index[0]), node.name
+            )
         return call(op, *[self.pair(c, n) for c, n in node.terms])
 
     def _sum(self, node: Node) -> Expr:

@@ -1,7 +1,7 @@
 """Rewriting into the normal form: flatten, fold, collect, cancel, merge redundant parameters.
 
-Each rewrite keeps the value wherever the original is finite, except that merges re-parametrise the law without changing
-the set of functions it can be.
+Each rewrite keeps the value wherever the original is finite, except that merges re-parametrise the law
+without changing the set of functions it can be.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from sldagent.laws.nodes import (
     Factor,
     Node,
     Pair,
+    factors_of,
     function_node,
     number_node,
-    order,
     over_node,
-    parameter_node,
     product_node,
     scaled_node,
     sum_node,
     unscaled,
     variable_node,
 )
+from sldagent.laws.redundant import Merger
 
 
 class Normaliser:
     """Builds normal forms of the expressions of one law.
 
-    `signs`: also drop what a real parameter's sign or a positive one's inverse can absorb (only for the hash: it makes
-    ``N**-a`` with a real ``a`` equal to ``N**a``).
+    `signs`: also drop what a real parameter's sign or a positive one's inverse can absorb (only for the
+    hash: it makes ``N**-a`` with a real ``a`` equal to ``N**a``).
     """
 
     def __init__(self, pool: ParameterPool, *, signs: bool = False) -> None:
         self.pool = pool
         self.signs = signs
+        self.merger = Merger(pool, signs)
         self.vector_masks: dict[str, str] = {}
         self.changed = False
         """A rewrite happened that may make room for another: run once more."""
-        self._leaves: dict[tuple[str, str, tuple[str, ...]], Node] = {}
+        self._variables: dict[tuple[str, tuple[str, ...]], Node] = {}
         self._heights: dict[int, int] = {}
 
-    # Conversion ---------------------------------------------------------------------------------------------------
+    # Conversion -----------------------------------------------------------------------------------
 
     def expression(self, e: Expr) -> Pair:
         return self.convert(e, {})
@@ -81,16 +82,14 @@ class Normaliser:
 
     def _leaf(self, e: Expr, env: Mapping[str, str]) -> Node:
         index = tuple([env.get(k, k) for k in e.index]) if e.index else ()
-        key = (e.op, e.name, index)
-        found = self._leaves.get(key)
+        if e.op == "par":
+            return self.merger.parameter(e.name, index)
+        found = self._variables.get((e.name, index))
         if found is None:
-            found = self._parameter(e.name, index) if e.op == "par" else variable_node(
-                e.name, index, self.vector_masks.get(e.name, e.name))
-            self._leaves[key] = found
+            found = self._variables[e.name, index] = variable_node(
+                e.name, index, self.vector_masks.get(e.name, e.name)
+            )
         return found
-
-    def _parameter(self, name: str, index: tuple[str, ...]) -> Node:
-        return parameter_node(name, index, self.pool.mask(name))
 
     def _height(self, e: Expr) -> int:
         """How many sums over vectors are nested in `e`; bound indices are named by it, from the inside out."""
@@ -107,7 +106,7 @@ class Normaliser:
         mark = f"#{index}#"
         inside: list[Factor] = []
         outside: list[Factor] = []
-        for f in _factors(node):
+        for f in factors_of(node):
             (inside if mark in f[0].text or mark in f[2].text else outside).append(f)
         body = product_node(inside)
         if body.height + 1 != int(index):
@@ -115,7 +114,7 @@ class Normaliser:
         over = over_node(e.over, self.vector_masks.get(e.over, e.over), index, (1.0, body))
         return self._multiply(c, [*outside, (over, 1.0, ONE)])
 
-    # Sums ---------------------------------------------------------------------------------------------------------
+    # Sums -----------------------------------------------------------------------------------------
 
     def sum(self, items: list[Pair]) -> Pair:
         """The sum of pairs: nested sums flattened, equal terms collected, numbers added."""
@@ -142,86 +141,14 @@ class Normaliser:
         kept = [(c, node) for c, node in terms if c != 0.0]
         self.changed |= len(kept) < len(terms)
         if self.pool.merge:
-            constant, kept = self._merge_terms(constant, kept)
+            constant, kept = self.merger.terms(constant, kept)
         if not kept:
             return constant, ONE
         if constant == 0.0 and len(kept) == 1:
             return kept[0]
         return 1.0, sum_node(constant, kept)
 
-    def _merge_terms(self, constant: float, terms: list[Pair]) -> tuple[float, list[Pair]]:
-        """Merge terms that differ only by a parameter used nowhere else: ``c1 + c2``, ``a*x + b*x``, ``c + 2``."""
-        groups: dict[str, list[tuple[float, Node, Node | None]]] = {}
-        rests: dict[str, Node] = {}
-        for c, node in sorted(terms, key=lambda t: order(t[1])):
-            parameter, rest = self._free_coefficient(node)
-            if parameter is not None and self.pool.kind(parameter.name) != "interval":
-                if abs(c) != 1.0:
-                    self.pool.scale(parameter.name, abs(c))
-                    c = math.copysign(1.0, c)
-                if self.signs and self.pool.kind(parameter.name) == "real":
-                    c = 1.0
-            rests.setdefault(rest.text, rest)
-            groups.setdefault(rest.text, []).append((c, node, parameter))
-        if constant != 0.0 and ONE.text in groups:
-            groups[ONE.text].append((constant, ONE, None))
-            rests[ONE.text] = ONE
-            constant = 0.0
-        result: list[Pair] = []
-        for text, group in groups.items():
-            for c, node in self._merge_group(group, rests[text]) if len(group) > 1 else [group[0][:2]]:
-                if node is ONE:
-                    constant = c
-                else:
-                    result.append((c, node))
-        return constant, result
-
-    def _free_coefficient(self, node: Node) -> tuple[Node | None, Node]:
-        """A parameter that multiplies the term and is used nowhere else, and the rest of the term."""
-        if node.op == "p" and self.pool.free(node.name):
-            return node, ONE
-        if node.op == "*":
-            for k, (base, c, n) in enumerate(node.factors):
-                if base.op == "p" and c == 1.0 and n is ONE and self.pool.free(base.name):
-                    return base, product_node([*node.factors[:k], *node.factors[k + 1:]])
-        return None, node
-
-    def _merge_group(self, group: list[tuple[float, Node, Node | None]], rest: Node) -> list[Pair]:
-        """Terms ``c * parameter * rest``: let parameters that cover others take them in, real ones first."""
-        free = [(c, p) for c, _, p in group if p is not None]
-        fixed = [(c, node) for c, node, p in group if p is None]
-        free.sort(key=lambda f: self.pool.kind(f[1].name) != "real")
-        before, k = len(free), 0
-        while k < len(free):
-            c, p = free[k]
-            for other_c, other in free[k + 1:] + free[:k]:
-                if self.pool.plus(p.name, c, p.index, other.name, other_c, other.index):
-                    free.remove((other_c, other))
-                    k = -1
-                    break
-            k += 1
-        takers = [p for _, p in free if self.pool.kind(p.name) == "real"]
-        if takers:
-            for _, p in [(0, takers[0])] if fixed else []:
-                self.pool.become(p.name, "real")
-            fixed = []
-        if before == len(free) and len(free) + len(fixed) == len(group):
-            return [(c, node) for c, node, _ in group]
-        self.changed = True
-        result = list(fixed)
-        for c, p in free:
-            sign = 1.0 if self.signs and self.pool.kind(p.name) == "real" else c
-            fresh = self._refreshed(p)
-            result.append((sign, product_node([(fresh, 1.0, ONE), *_factors(rest)])))
-        return result
-
-    def _refreshed(self, p: Node) -> Node:
-        """The parameter's node after its declaration changed."""
-        fresh = self._parameter(p.name, p.index)
-        self._leaves[("par", p.name, p.index)] = fresh
-        return fresh
-
-    # Products -----------------------------------------------------------------------------------------------------
+    # Products -------------------------------------------------------------------------------------
 
     def product(self, items: list[tuple[float, Node, float]]) -> Pair:
         """Product of ``(c * node)**sign`` with sign 1 or -1."""
@@ -259,7 +186,7 @@ class Normaliser:
                 sign, base = self._oriented(base)
                 c *= sign if ec % 2 else 1.0
             elif self.pool.merge and en is not ONE:
-                ec = self._absorbed(ec, en)
+                ec = self.merger.absorbed(ec, self.merger.coefficient(en)[0])
             earlier = found.get(base.text)
             if earlier is None:
                 found[base.text] = (base, ec, en)
@@ -270,103 +197,30 @@ class Normaliser:
         kept = list(found.values())
         if again:  # exponents were added: the powers may simplify
             texts = {base.text for _, base in again}
-            parts = [(*self.power(unscaled(b), (ec, en)), 1.0) if b.op != "e" else (*self.exp((ec, en)), 1.0)
-                     for b, ec, en in kept if b.text in texts]
+            parts = [
+                (*self.power(unscaled(b), (ec, en)), 1.0) if b.op != "e" else (*self.exp((ec, en)), 1.0)
+                for b, ec, en in kept
+                if b.text in texts
+            ]
             rest = product_node([f for f in kept if f[0].text not in texts])
             return self.product([(c, rest, 1.0), *parts])
         if self.pool.merge:
-            c, kept = self._merge_factors(c, kept)
-            kept = self._take_scales(kept)
+            c, kept = self.merger.factors(c, kept)
         return c, product_node(kept)
-
-    def _absorbed(self, c: float, exponent: Node) -> float:
-        """The number before an exponent, where a parameter in it that is used nowhere else takes the number in."""
-        parameter, _ = self._free_coefficient(exponent)
-        if parameter is None or self.pool.kind(parameter.name) == "interval":
-            return c
-        if abs(c) != 1.0:
-            self.pool.scale(parameter.name, abs(c))
-        return 1.0 if self.signs and self.pool.kind(parameter.name) == "real" else math.copysign(1.0, c)
-
-    def _take_scales(self, factors: list[Factor]) -> list[Factor]:
-        """``A*(N/d)**-a`` -> ``A*N**-a``: a free coefficient takes in a positive scale of a power's base."""
-        pool = self.pool
-        takers = [b for b, e, n in factors if b.op == "p" and abs(e) == 1.0 and n is ONE and pool.free(b.name)
-                  and pool.kind(b.name) != "interval"]
-        if not takers or len(factors) == len(takers):
-            return factors
-        result = []
-        for base, ec, en in factors:
-            inside = _parameters_only(en)
-            if base.op not in "*s" or inside is None:
-                result.append((base, ec, en))
-                continue
-            number, body = unscaled(base)
-            kept = [f for f in _factors(body) if not (
-                f[0].op == "p" and f[2] is ONE and pool.free(f[0].name) and pool.kind(f[0].name) == "positive"
-                and any(pool.covers(t.name, t.index, p.name, p.index) for t in takers[:1] for p in (f[0],))
-                and all(pool.covers(takers[0].name, takers[0].index, p.name, p.index) for p in inside))]
-            if number > 0 and all(pool.covers(takers[0].name, takers[0].index, p.name, p.index) for p in inside):
-                self.changed |= number != 1.0
-                number = 1.0
-            if len(kept) < len(_factors(body)):
-                self.changed = True
-            result.append((scaled_node(number, product_node(kept)), ec, en))
-        if self.changed:
-            pool.become(takers[0].name, pool.kind(takers[0].name))
-        return [f for f in result if f[0] is not ONE]
-
-    def _merge_factors(self, c: float, factors: list[Factor]) -> tuple[float, list[Factor]]:
-        """Merge the parameters among the factors that are used nowhere else, and let one take in the number."""
-        pool = self.pool
-        free = [f for f in factors if f[0].op == "p" and f[2] is ONE and pool.free(f[0].name)]
-        if not free:
-            return c, factors
-        rest = [f for f in factors if f not in free]
-        free.sort(key=lambda f: (f[0].mask, f[1], f[0].text))
-        merged, k = [(b, e) for b, e, _ in free], 0
-        while k < len(merged):
-            p, e = merged[k]
-            for other, other_e in merged[k + 1:] + merged[:k]:
-                if pool.times(p.name, e, p.index, other.name, other_e, other.index):
-                    merged.remove((other, other_e))
-                    merged[merged.index((p, e))] = (p, 1.0 if e > 0 or other_e > 0 else -1.0)
-                    self.changed = True
-                    k = -1
-                    break
-            k += 1
-        result = list(rest)
-        for p, e in merged:
-            kind = pool.kind(p.name)
-            if kind == "positive" and abs(e) != 1.0:
-                pool.become(p.name, "positive")
-                e = math.copysign(1.0, e)
-            if kind != "interval" and abs(e) == 1.0:
-                if abs(c) != 1.0:
-                    pool.scale(p.name, abs(c) if e > 0 else 1.0 / abs(c))
-                    c = math.copysign(1.0, c)
-                if self.signs:
-                    c, e = (abs(c) if kind == "real" else c), 1.0
-            result.append((self._refreshed(p), e, ONE))
-        return c, result
 
     def _oriented(self, node: Node) -> Pair:
         """A sum with its sign taken out so that most terms, or else its number or first term, are positive."""
-        fixed = [c for c, n in node.terms if not (self.signs and self._flips(n))]
+        free = [self.signs and self.merger.any_sign(n) for _, n in node.terms]
+        fixed = [c for (c, _), f in zip(node.terms, free, strict=True) if not f]
         minus = sum(1 for c in fixed if c < 0) + (node.value < 0)
         plus = len(fixed) + (node.value != 0) - minus
         first = node.value or (fixed[0] if fixed else 1.0)
         if minus < plus or (minus == plus and first > 0):
             return 1.0, node
-        terms = [(c if self.signs and self._flips(n) else -c, n) for c, n in node.terms]
+        terms = [(c if f else -c, n) for (c, n), f in zip(node.terms, free, strict=True)]
         return -1.0, sum_node(0.0 - node.value, terms)
 
-    def _flips(self, term: Node) -> bool:
-        """Whether a real parameter used nowhere else takes the term's sign."""
-        parameter, _ = self._free_coefficient(term)
-        return parameter is not None and self.pool.kind(parameter.name) == "real"
-
-    # Powers and functions -----------------------------------------------------------------------------------------
+    # Powers and functions -------------------------------------------------------------------------
 
     def power(self, base: Pair, exponent: Pair) -> Pair:
         cb, b = base
@@ -406,16 +260,21 @@ class Normaliser:
         c, node = argument
         if node is ONE:
             return (math.exp(c), ONE) if abs(c) < 600 else (1.0, product_node([(E_BASE, c, ONE)]))
-        if node.op == "p" and self.pool.free(node.name) and self.pool.kind(node.name) == "real":
-            self.pool.become(node.name, "positive")  # exp of any real number is any positive number
-            self.changed = True
-            return 1.0, self._refreshed(node)
+        if self.merger.is_free(node, "real"):  # exp of any real number is any positive number
+            return 1.0, self.merger.recast(node, "positive")
         logarithm = _logarithm(node)
         if logarithm is not None:
             inside, rest = logarithm
             return self.power(inside, (c, rest))
-        if node.op == "+" and (c == 1.0 or c == -1.0) and any(_logarithm(n) for _, n in node.terms) and all(
-                _logarithm(n) is not None or (n.op == "p" and self.pool.uses.get(n.name, 0) == 1) for _, n in node.terms):
+        if (
+            node.op == "+"
+            and (c == 1.0 or c == -1.0)
+            and any(_logarithm(n) for _, n in node.terms)
+            and all(
+                _logarithm(n) is not None or (n.op == "p" and self.pool.uses.get(n.name, 0) == 1)
+                for _, n in node.terms
+            )
+        ):
             parts = [self.exp((c * inner, n)) for inner, n in node.terms]
             return self.product([(*p, 1.0) for p in (self.exp((c * node.value, ONE)), *parts)])
         return self._multiply(1.0, [(E_BASE, c, node)])
@@ -430,10 +289,8 @@ class Normaliser:
                 return ec, en
             if not _even(ec, en):
                 return self.product([(ec, en, 1.0), (*self.log(unscaled(base)), 1.0)])
-        if c == 1.0 and node.op == "p" and self.pool.free(node.name) and self.pool.kind(node.name) == "positive":
-            self.pool.become(node.name, "real")
-            self.changed = True
-            return 1.0, self._refreshed(node)
+        if self.merger.is_free(node, "positive"):
+            return 1.0, self.merger.recast(node, "real")
         return 1.0, function_node("log", (argument,))
 
     def _function(self, name: str, args: list[Pair]) -> Pair:
@@ -449,26 +306,6 @@ class Normaliser:
         if len(args) > 1:  # logaddexp, smoothmin and smoothmax are symmetric in their first two arguments
             args[:2] = sorted(args[:2], key=lambda p: (p[1].mask, p[0], p[1].text))
         return 1.0, function_node(name, tuple(args))
-
-
-def _factors(node: Node) -> tuple[Factor, ...]:
-    if node.op == "*":
-        return node.factors
-    return () if node is ONE else ((node, 1.0, ONE),)
-
-
-def _parameters_only(node: Node) -> list[Node] | None:
-    """The parameters in a node without variables; None when it has any."""
-    if node.op in "vS":
-        return None
-    found = [node] if node.op == "p" else []
-    children = [n for _, n in node.terms] + [n for b, _, e in node.factors for n in (b, e)]
-    for child in children:
-        inside = _parameters_only(child)
-        if inside is None:
-            return None
-        found += inside
-    return found
 
 
 def _even(c: float, node: Node) -> bool:

@@ -1,7 +1,8 @@
 """Read programs and bare formulas from text.  Nothing is ever evaluated or executed.
 
-A program is one Python text: ``def law(...)`` (assignments, then one ``return``), optionally ``parameters = {...}``,
-``recipe = fit(...)`` and ``def custom_fit(...)``, whose source is kept as text.  Docstrings and comments are ignored.
+A program is one Python text: ``def law(...)`` (assignments, then one ``return``), optionally ``parameters =
+{...}``, ``recipe = fit(...)`` and ``def custom_fit(...)``, whose source is kept as text.  Docstrings and
+comments are ignored.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ _PARTS = "a program holds def law(...), parameters = {...}, recipe = fit(...) an
 def parse_formula(text: str, variables: Collection[str], vectors: Collection[str] = ()) -> Law:
     """A law from a bare expression such as ``"E + A*N**-a"``.
 
-    Names in neither `variables` nor `vectors` (the task's groups of variables) are real parameters, in order of
-    appearance.  Raises `LawError` with line and column.
+    Names in neither `variables` nor `vectors` (the task's groups of variables) are real parameters, in
+    order of appearance.  Raises `LawError` with line and column.
     """
     source = Source(text.strip() if isinstance(text, str) else text)
     body = source.parse().body
     if len(body) != 1 or not isinstance(body[0], ast.Expr):
         raise source.error("a formula is one expression, such as E + A*N**-a", body[0] if body else None)
-    roles: dict[str, Role] = {name: "variable" for name in (*variables, *vectors)}
+    roles: dict[str, Role] = dict.fromkeys((*variables, *vectors), "variable")
     converter = Converter(source, roles, vectors, open_names=True)
     expr = converter.convert(body[0].value)
     for name, node in converter.index_names.items():
@@ -46,14 +47,16 @@ def parse_formula(text: str, variables: Collection[str], vectors: Collection[str
     return law
 
 
-def parse_program(text: str, *, variables: Collection[str] | None = None,
-                  vectors: Collection[str] | None = None) -> Program:
+def parse_program(
+    text: str, *, variables: Collection[str] | None = None, vectors: Collection[str] | None = None
+) -> Program:
     """A program from its text.
 
-    `variables` are the known symbols (scalars and vectors of the task): an argument of ``law`` that is neither one of
-    them nor declared in ``parameters`` becomes a real parameter.  With None, such an argument is a variable.
-    `vectors` says which variables are vectors; None: those that are indexed or summed over.  Variables that the law
-    does not use are dropped; parameters that it does not use are an error.  Raises `LawError` with line and column.
+    `variables` are the known symbols (scalars and vectors of the task): an argument of ``law`` that is
+    neither one of them nor declared in ``parameters`` becomes a real parameter.  With None, such an
+    argument is a variable. `vectors` says which variables are vectors; None: those that are indexed or
+    summed over.  Variables that the law does not use are dropped; parameters that it does not use are an
+    error.  Raises `LawError` with line and column.
     """
     source = Source(text)
     parts = _split(source, source.parse())
@@ -63,7 +66,11 @@ def parse_program(text: str, *, variables: Collection[str] | None = None,
     declared = read_parameters(source, parts["parameters"]) if "parameters" in parts else {}
     roles = _arguments(source, function, declared, variables)
     law = _law(source, function, roles, declared, vectors)
-    recipe = read_recipe(source, parts["recipe"], [p.name for p in law.parameters]) if "recipe" in parts else Recipe()
+    recipe = (
+        read_recipe(source, parts["recipe"], [p.name for p in law.parameters])
+        if "recipe" in parts
+        else Recipe()
+    )
     custom = parts.get("custom_fit")
     return Program(law, recipe, None if custom is None else _lines(source, custom))
 
@@ -79,8 +86,12 @@ def _split(source: Source, module: ast.Module) -> dict[str, ast.AST]:
             if statement.decorator_list:
                 raise source.error(f"{statement.name} takes no decorators", statement.decorator_list[0])
             name, part = statement.name, statement
-        elif (isinstance(statement, ast.Assign) and len(statement.targets) == 1
-              and isinstance(statement.targets[0], ast.Name) and statement.targets[0].id in ("parameters", "recipe")):
+        elif (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+            and statement.targets[0].id in ("parameters", "recipe")
+        ):
             name, part = statement.targets[0].id, statement.value
         if part is None:
             raise source.error(f"found {_describe(statement)}; {_PARTS}, and nothing else", statement)
@@ -90,8 +101,12 @@ def _split(source: Source, module: ast.Module) -> dict[str, ast.AST]:
     return parts
 
 
-def _arguments(source: Source, function: ast.FunctionDef, declared: dict[str, Parameter],
-               variables: Collection[str] | None) -> dict[str, Role]:
+def _arguments(
+    source: Source,
+    function: ast.FunctionDef,
+    declared: dict[str, Parameter],
+    variables: Collection[str] | None,
+) -> dict[str, Role]:
     a = function.args
     if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs or a.defaults:
         raise source.error("law takes plain arguments only: no defaults, no * and no /", function)
@@ -106,18 +121,28 @@ def _arguments(source: Source, function: ast.FunctionDef, declared: dict[str, Pa
             raise source.error(f"argument {name!r} appears twice", argument)
         check_name(source, name, argument, "argument")
         if variables is not None and name in variables and name in declared:
-            raise source.error(f"parameter {name!r} has the name of a variable; choose another name", argument)
+            raise source.error(
+                f"parameter {name!r} has the name of a variable; choose another name", argument
+            )
         is_variable = name not in declared and (variables is None or name in variables)
         roles[name] = "variable" if is_variable else "parameter"
     for name in declared:
         if name not in roles:
-            raise source.error(f"parameter {name!r} is declared but is not an argument of law"
-                               f"{suggestion(name, list(roles))}", function)
+            raise source.error(
+                f"parameter {name!r} is declared but is not an argument of law"
+                f"{suggestion(name, list(roles))}",
+                function,
+            )
     return roles
 
 
-def _law(source: Source, function: ast.FunctionDef, roles: dict[str, Role], declared: dict[str, Parameter],
-         vectors: Collection[str] | None) -> Law:
+def _law(
+    source: Source,
+    function: ast.FunctionDef,
+    roles: dict[str, Role],
+    declared: dict[str, Parameter],
+    vectors: Collection[str] | None,
+) -> Law:
     converter = Converter(source, roles, vectors)
     body = function.body[1:] if _is_docstring(function.body[0]) else function.body
     if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
@@ -155,10 +180,16 @@ def _used(expr: Expr, converter: Converter) -> frozenset[str]:
 
 def _assignment(source: Source, statement: ast.stmt, converter: Converter) -> None:
     """``name = expression`` or ``name = [expression, ...]``."""
-    if (not isinstance(statement, ast.Assign) or len(statement.targets) != 1
-            or not isinstance(statement.targets[0], ast.Name)):
-        raise source.error(f"found {_describe(statement)}; the body of law holds assignments of one name each, "
-                           "then one return", statement)
+    if (
+        not isinstance(statement, ast.Assign)
+        or len(statement.targets) != 1
+        or not isinstance(statement.targets[0], ast.Name)
+    ):
+        raise source.error(
+            f"found {_describe(statement)}; the body of law holds assignments of one name each, "
+            "then one return",
+            statement,
+        )
     target = statement.targets[0]
     check_name(source, target.id, target, "name")
     if target.id in converter.roles:
@@ -181,12 +212,15 @@ def _check_depth(law: Law) -> None:
 def _lines(source: Source, function: ast.AST) -> str:
     """The source lines of a top-level function, as they stand."""
     first, last = getattr(function, "lineno", 1), getattr(function, "end_lineno", 1)
-    return "\n".join(source.lines[first - 1:last])
+    return "\n".join(source.lines[first - 1 : last])
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
-    return (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-            and isinstance(statement.value.value, str))
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _describe(statement: ast.stmt) -> str:
@@ -196,6 +230,13 @@ def _describe(statement: ast.stmt) -> str:
         return "an import"
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         return f"an assignment to {statement.targets[0].id!r}"
-    words = {ast.Expr: "an expression", ast.If: "an if statement", ast.For: "a for loop", ast.While: "a while loop",
-             ast.Return: "a return statement", ast.AugAssign: "an augmented assignment", ast.Pass: "pass"}
+    words = {
+        ast.Expr: "an expression",
+        ast.If: "an if statement",
+        ast.For: "a for loop",
+        ast.While: "a while loop",
+        ast.Return: "a return statement",
+        ast.AugAssign: "an augmented assignment",
+        ast.Pass: "pass",
+    }
     return words.get(type(statement), f"a {type(statement).__name__} statement")

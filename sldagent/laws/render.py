@@ -47,7 +47,7 @@ def _render(e: Expr) -> tuple[str, int]:
     if op == "pow":
         base, exponent = _render(e.args[0]), e.args[1]
         text, strength = _render(exponent)
-        if strength == _SIGN and not _bare_sign(exponent) or strength < _SIGN:
+        if (strength == _SIGN and not _bare_sign(exponent)) or strength < _SIGN:
             text = f"({text})"
         return f"{_wrap(base, _ATOM)}**{text}", _POWER
     if op == "sum":
@@ -93,7 +93,12 @@ def render_program(p: Program) -> str:
         lines.append(f"    {name} = [{', '.join(map(render_expr, elements))}]")
     lines.append(f"    return {render_expr(p.law.expr)}")
     if p.law.parameters:
-        lines += ["", "parameters = {", *(f'    "{q.name}": {_declaration(q)},' for q in p.law.parameters), "}"]
+        lines += [
+            "",
+            "parameters = {",
+            *(f'    "{q.name}": {_declaration(q)},' for q in p.law.parameters),
+            "}",
+        ]
     lines += ["", f"recipe = {render_recipe(p.recipe)}"]
     if p.custom_fit is not None:
         lines += ["", p.custom_fit.rstrip("\n")]
@@ -101,7 +106,9 @@ def render_program(p: Program) -> str:
 
 
 def render_law(law: Law) -> str:
-    """The law's right-hand side with its named vectors before it, on one line: ``z = [log(N)]; c + sum(...)``."""
+    """The law's right-hand side with its named vectors before it, on one line: ``z = [log(N)]; c +
+    sum(...)``.
+    """
     vectors = [f"{name} = [{', '.join(map(render_expr, elements))}]" for name, elements in law.vectors]
     return "; ".join([*vectors, render_expr(law.expr)])
 

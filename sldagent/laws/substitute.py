@@ -14,9 +14,9 @@ from sldagent.laws.program import Law
 def rename_variables(law: Law, mapping: Mapping[str, Expr | str]) -> Law:
     """The law with variables replaced by other names or by expressions, all at once (swaps work).
 
-    A vector can only get another name, which its sums follow.  Parameters in a replacement must be the law's own: add their
-    declarations first.  Raises `LawError` for an expression in place of a vector, an undeclared parameter, and a name that
-    collides with a parameter, named vector or bound index of the law.
+    A vector can only get another name, which its sums follow.  Parameters in a replacement must be the
+    law's own: add their declarations first.  Raises `LawError` for an expression in place of a vector, an
+    undeclared parameter, and a name that collides with a parameter, named vector or bound index of the law.
     """
     vectors = {name for root in expressions(law) for e in walk(root) for name in _vector_uses(e)}
     for name, new in mapping.items():
@@ -40,7 +40,9 @@ def rename_variables(law: Law, mapping: Mapping[str, Expr | str]) -> Law:
         variables.update(dict.fromkeys((new,) if isinstance(new, str) else names(new, "var")))
     for name in variables:
         if name in taken:
-            raise LawError(f"variable {name!r} has the name of a parameter, vector or index of the law; rename that first")
+            raise LawError(
+                f"variable {name!r} is also a parameter, vector or index of the law; rename that first"
+            )
     declared = {p.name for p in law.parameters}
     for new in mapping.values():
         for name in () if isinstance(new, str) else names(new, "par"):
@@ -50,7 +52,9 @@ def rename_variables(law: Law, mapping: Mapping[str, Expr | str]) -> Law:
 
 
 def rename_parameters(law: Law, mapping: Mapping[str, str]) -> Law:
-    """The law with parameters renamed, all at once.  Raises `LawError` where two would share a name or a name is taken."""
+    """The law with parameters renamed, all at once.  Raises `LawError` where two would share a name or a
+    name is taken.
+    """
     renamed = tuple(replace(p, name=mapping.get(p.name, p.name)) for p in law.parameters)
     taken = [*(p.name for p in renamed), *law.variables, *(name for name, _ in law.vectors)]
     double = next((name for name in taken if taken.count(name) > 1), None)
@@ -71,6 +75,8 @@ def _vector_uses(e: Expr) -> tuple[str, ...]:
 
 def _mapped(law: Law, f: Callable[[Expr], Expr], variables: tuple[str, ...]) -> Law:
     return replace(
-        law, variables=variables, expr=transform(law.expr, f),
+        law,
+        variables=variables,
+        expr=transform(law.expr, f),
         vectors=tuple((name, tuple(transform(e, f) for e in elements)) for name, elements in law.vectors),
     )

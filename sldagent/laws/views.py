@@ -11,24 +11,31 @@ from sldagent.laws.expr import TARGET_INDEX, Expr
 from sldagent.laws.program import Law
 from sldagent.laws.render import render_number
 
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split())
+_GREEK = re.compile(
+    r"alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|"
+    r"pi|rho|sigma|tau|upsilon|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|"
+    r"Sigma|Upsilon|Phi|Psi|Omega"
+)
 _SPOKEN = {"lam": "lambda", "lamb": "lambda", "eps": "epsilon"}
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 
 
-# SymPy --------------------------------------------------------------------------------------------------------------
+# SymPy --------------------------------------------------------------------------------------------
 
 
-def to_sympy(law: Law, values: Mapping[str, float] | None = None, sizes: Mapping[str, int] | None = None,
-             target: int | None = None) -> Any:
+def to_sympy(
+    law: Law,
+    values: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    target: int | None = None,
+) -> Any:
     """The law as a SymPy expression.
 
-    Scalars keep their names; element k (from 1) of an array is the symbol ``t_k``, with the target's index as ``c_i`` or,
-    when `target` is given, its number from 1 (``t_2_3``: target 2, element 3).  Positive parameters are positive symbols.
-    `values`: numbers to put in, by symbol name.  Raises `LawError` where a sum runs over a task vector whose length is not
-    in `sizes`, and for a value that names no symbol of the law.
+    Scalars keep their names; element k (from 1) of an array is the symbol ``t_k``, with the target's index
+    as ``c_i`` or, when `target` is given, its number from 1 (``t_2_3``: target 2, element 3).  Positive
+    parameters are positive symbols. `values`: numbers to put in, by symbol name.  Raises `LawError` where a
+    sum runs over a task vector whose length is not in `sizes`, and for a value that names no symbol of the
+    law.
     """
     import sympy
 
@@ -37,7 +44,9 @@ def to_sympy(law: Law, values: Mapping[str, float] | None = None, sizes: Mapping
     if values:
         unknown = [name for name in values if name not in writer.symbols]
         if unknown:
-            raise LawError(f"{unknown[0]!r} is no symbol of the law; its symbols are {', '.join(sorted(writer.symbols))}")
+            raise LawError(
+                f"{unknown[0]!r} is no symbol of the law; its symbols are {', '.join(sorted(writer.symbols))}"
+            )
         result = result.subs({writer.symbols[name]: value for name, value in values.items()})
     return result
 
@@ -60,7 +69,9 @@ class _Sympy:
         if e.op in ("var", "par"):
             parts = [self.target if k == TARGET_INDEX else str(bound[k] + 1) for k in e.index]
             name = "_".join([e.name, *parts])
-            symbol = s.Symbol(name, positive=True) if e.op == "par" and e.name in self.positive else s.Symbol(name)
+            symbol = (
+                s.Symbol(name, positive=True) if e.op == "par" and e.name in self.positive else s.Symbol(name)
+            )
             return self.symbols.setdefault(name, symbol)
         if e.op == "sum":
             if e.over not in self.sizes:
@@ -92,7 +103,7 @@ class _Sympy:
         return sign * s.log(s.exp(sign * a[0] * a[2]) + s.exp(sign * a[1] * a[2])) / a[2]
 
 
-# LaTeX --------------------------------------------------------------------------------------------------------------
+# LaTeX --------------------------------------------------------------------------------------------
 
 
 def to_latex(law: Law) -> str:
@@ -115,7 +126,7 @@ def latex_name(name: str, index: tuple[str, ...] = ()) -> str:
 
 def _word(text: str) -> str:
     text = _SPOKEN.get(text, text)
-    if text in _GREEK:
+    if _GREEK.fullmatch(text):
         return f"\\{text}"
     return text if len(text) == 1 or text.isdigit() else rf"\mathrm{{{text}}}"
 
@@ -133,7 +144,9 @@ def _wrapped(e: Expr, least: int) -> str:
 def _latex(e: Expr) -> tuple[str, int]:
     op = e.op
     if op == "num":
-        return _latex_number(e.value), _SUM if e.value < 0 else _PRODUCT if "e" in render_number(e.value) else _ATOM
+        return _latex_number(e.value), _SUM if e.value < 0 else _PRODUCT if "e" in render_number(
+            e.value
+        ) else _ATOM
     if op in ("var", "par"):
         return latex_name(e.name, e.index), _ATOM
     if op == "add":
@@ -142,7 +155,10 @@ def _latex(e: Expr) -> tuple[str, int]:
         return f"-{_wrapped(e.args[0], _PRODUCT)}", _SUM
     if op == "mul":
         factors = [_wrapped(a, _PRODUCT) for a in e.args]
-        glue = [r" \cdot " if b.op == "num" or b.op == "pow" and b.args[0].op == "num" else r" \, " for b in e.args]
+        glue = [
+            r" \cdot " if b.op == "num" or (b.op == "pow" and b.args[0].op == "num") else r" \, "
+            for b in e.args
+        ]
         return factors[0] + "".join(g + f for g, f in zip(glue[1:], factors[1:], strict=True)), _PRODUCT
     if op == "div":
         return rf"\frac{{{_latex(e.args[0])[0]}}}{{{_latex(e.args[1])[0]}}}", _PRODUCT
@@ -152,7 +168,9 @@ def _latex(e: Expr) -> tuple[str, int]:
         return rf"\sum_{{{e.name} \in {latex_name(e.over)}}} {_wrapped(e.args[0], _PRODUCT)}", _SUM
     if op == "sqrt":
         return rf"\sqrt{{{_latex(e.args[0])[0]}}}", _ATOM
-    head = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "sigmoid": r"\sigma"}.get(op, rf"\operatorname{{{op}}}")
+    head = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "sigmoid": r"\sigma"}.get(
+        op, rf"\operatorname{{{op}}}"
+    )
     return rf"{head}\left({', '.join(_latex(a)[0] for a in e.args)}\right)", _POWER
 
 

@@ -1,16 +1,12 @@
-"""A small search to run in tests: an archive in memory, a scripted proposer, a task without rows that matter."""
+"""A small search to run in tests: an archive in memory, a scripted proposer, a task whose rows do not matter."""
 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workers"))
 
 from pool_fakes import numbers, program
 
@@ -32,11 +28,18 @@ class MemoryArchive:
         self.batches: list[int] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
+        self.events: list[str] = []
         self._full_after = full_after
 
-    def start_run(self, **values: Any) -> str:
-        self.started = values
+    def new_run_id(self, task: str) -> str:
         return "run"
+
+    def start_run(self, **values: Any) -> None:
+        self.started = values
+
+    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
+        assert not self.finished
+        self.events.append(kind)
 
     def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
         if self._full_after is not None and len(self.records) + len(records) > self._full_after:
@@ -132,7 +135,8 @@ CARD: Mapping[str, Any] = {"name": "rig"}
 def table(records: Sequence[CandidateRecord]) -> list[tuple[Any, ...]]:
     """The candidates table without what may differ between equal runs (durations)."""
     return [
-        (r.k, r.island, r.operator, r.parents, r.source, r.formula, r.structure, r.note, *figures(r.evaluation))
+        (r.k, r.island, r.operator, r.parents, r.source, r.formula, r.structure, r.note)
+        + figures(r.evaluation)
         for r in records
     ]
 

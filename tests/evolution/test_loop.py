@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "workers")]
 
 from pool_fakes import make_delayed, make_fake, program
 from search_rig import CARD, MemoryArchive, ScriptedProposer, Watcher, config, table, task
@@ -22,10 +18,11 @@ from sldagent.archive.records import CandidateRecord
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.config import RunConfig
+from sldagent.evolution.front import Point, dominates
 from sldagent.evolution.loop import discover
 from sldagent.evolution.state import SearchState
 from sldagent.evolution.summary import RunSummary
-from sldagent.laws.program import Program
+from sldagent.laws.program import Program, Recipe
 from sldagent.proposers.base import Context, Proposal
 from sldagent.workers.base import WorkerPool
 from sldagent.workers.local import LocalPool
@@ -67,7 +64,8 @@ def run(
     cfg: RunConfig, pool: WorkerPool | None = None, *, archive: MemoryArchive | None = None,
     proposer: ScriptedProposer | None = None, watcher: Watcher | None = None, **more: Any,
 ) -> tuple[RunSummary, MemoryArchive, ScriptedProposer, Watcher]:
-    archive, proposer, watcher = archive or MemoryArchive(), proposer or ScriptedProposer(), watcher or Watcher()
+    archive, proposer = archive or MemoryArchive(), proposer or ScriptedProposer()
+    watcher = watcher or Watcher()
     with pool or SerialPool(make_fake) as open_pool:
         summary = discover(task(), cfg, archive, proposer, open_pool, watcher, card=CARD, **more)
     return summary, archive, proposer, watcher
@@ -130,7 +128,8 @@ def test_parents_are_the_committed_candidates_figures() -> None:
     _, archive, proposer, _ = run(config())
     told = [(k, x) for context in proposer.contexts.values() for k, x in context["parents"]]
     assert told
-    assert all(archive.records[k].evaluation.x == x and archive.records[k].evaluation.failure is None for k, x in told)
+    assert all(archive.records[k].evaluation.x == x for k, x in told)
+    assert all(archive.records[k].evaluation.failure is None for k, _ in told)
 
 
 class RepeatingProposer(ScriptedProposer):
@@ -173,6 +172,25 @@ class TwinProposer(ScriptedProposer):
         return [Proposal(program(*values), "motif") for values in twins]
 
 
+class RecipeProposer(ScriptedProposer):
+    """The same law with one recipe and another, and with one that differs only in effort."""
+
+    def seeds(self) -> list[Proposal]:
+        law = program(1.0).law
+        recipes = (
+            Recipe(), Recipe(loss="huber"), Recipe(starts=99), Recipe(loss="huber", delta=0.1), Recipe(delta=0.1),
+        )
+        return [Proposal(Program(law, recipe), "motif") for recipe in recipes]
+
+
+def test_another_loss_makes_another_program_but_more_starts_do_not() -> None:
+    _, archive, _, _ = run(config(candidates=5), proposer=RecipeProposer())
+    failures = [r.evaluation.failure for r in archive.records]
+    # The fake evaluator knows no losses, so the programs that are evaluated predict the same.
+    reasons = [f.reason if f else None for f in failures]
+    assert reasons == [None, "same-predictions", "duplicate", "same-predictions", "duplicate"]
+
+
 def test_same_predictions_keep_the_earlier_unless_the_later_is_simpler() -> None:
     _, archive, _, _ = run(config(candidates=5), proposer=TwinProposer())
     failures = [r.evaluation.failure for r in archive.records]
@@ -183,11 +201,13 @@ def test_same_predictions_keep_the_earlier_unless_the_later_is_simpler() -> None
     assert np.isfinite(archive.records[1].evaluation.x)  # its figures stay in the record
 
 
-def test_migration_and_reset_are_announced_when_due() -> None:
-    _, _, _, watcher = run(config())
-    when = {kind: [e.committed for e in watcher.events if e.kind == kind] for kind in ("migration", "reset", "seeds")}
+def test_migration_and_reset_are_announced_and_logged_when_due() -> None:
+    _, archive, _, watcher = run(config())
+    kinds = ("migration", "reset", "seeds")
+    when = {kind: [e.committed for e in watcher.events if e.kind == kind] for kind in kinds}
     assert when == {"migration": [20, 40, 60, 80, 100, 120], "reset": [45, 90], "seeds": [6]}
     assert [e.kind for e in (watcher.events[0], *watcher.events[-2:])] == ["start", "stop", "end"]
+    assert archive.events == [e.kind for e in watcher.events[1:-1]]
 
 
 def test_a_reset_island_gets_children_without_parents_after_the_look_back() -> None:
@@ -232,8 +252,7 @@ def test_what_does_not_come_in_time_is_dropped() -> None:
     class StuckPool(SerialPool):
         def results(self, timeout: float) -> list[tuple[int, Evaluation]]:
             now[0] += timeout
-            done = super().results(timeout) if self._queue and self._queue[0][0] != 20 else []
-            return done
+            return super().results(timeout) if self._queue and self._queue[0][0] != 20 else []
 
     now = [0.0]
     cfg = config(candidates=None, minutes=1.0, drain=2.0)
@@ -295,7 +314,7 @@ def test_an_unexpected_exception_flushes_and_marks_the_run_failed() -> None:
     archive = MemoryArchive()
     with pytest.raises(ZeroDivisionError):
         run(config(), archive=archive, proposer=ScriptedProposer(on_propose=fail))
-    assert [r.k for r in archive.records] == list(range(53))  # 52 = 60 - look_back is committed before 60 is proposed
+    assert [r.k for r in archive.records] == list(range(53))  # 60 is proposed after 60 - look_back
     assert archive.finished["status"] == "failed"
     assert "ZeroDivisionError" in archive.finished["reason"]
 
@@ -351,15 +370,8 @@ def test_summary_and_archive_agree() -> None:
 def test_front_of_the_summary_is_the_front_of_the_records() -> None:
     summary, archive, _, _ = run(config())
     usable = [r for r in archive.records if r.evaluation.failure is None and r.evaluation.valid]
-    front = [
-        r.k for r in usable
-        if not any(
-            o.evaluation.x <= r.evaluation.x and o.evaluation.complexity <= r.evaluation.complexity
-            and ((o.evaluation.x, o.evaluation.complexity) != (r.evaluation.x, r.evaluation.complexity) or o.k < r.k)
-            for o in usable
-        )
-    ]
-    assert sorted(summary.front) == front
+    points = [Point(r.k, r.evaluation.x, r.evaluation.complexity) for r in usable]
+    assert sorted(summary.front) == [p.k for p in points if not any(dominates(q, p) for q in points)]
 
 
 def test_a_run_without_a_usable_law_says_so() -> None:

@@ -54,7 +54,9 @@ def evaluate(e: Expr, at: Mapping[str, Any], index: Mapping[str, int]) -> Any:
             return getattr(np, name)(*a)
 
 
-def reference(law: Law, document: Mapping[str, Any], row: Mapping[str, float], group: int, target: int) -> float:
+def reference(
+    law: Law, document: Mapping[str, Any], row: Mapping[str, float], group: int, target: int
+) -> float:
     """The law's prediction for one row, group and target."""
     at: dict[str, Any] = {s: np.float64(v) for s, v in row.items()}
     for name, members in document["vectors"].items():
@@ -69,33 +71,73 @@ def reference(law: Law, document: Mapping[str, Any], row: Mapping[str, float], g
 
 
 def make(
-    program: Program, *, symbols: Sequence[str], columns: Sequence[str] | None = None,
-    vectors: Mapping[str, Sequence[str]] | None = None, targets: Sequence[str] = ("loss",), groups: Sequence[str] = ("all",),
-    values: Callable[[str, tuple[int, ...]], Any] | None = None, task: str = "table", **card: Any,
+    program: Program,
+    *,
+    symbols: Sequence[str],
+    columns: Sequence[str] | None = None,
+    vectors: Mapping[str, Sequence[str]] | None = None,
+    targets: Sequence[str] = ("loss",),
+    groups: Sequence[str] = ("all",),
+    values: Callable[[str, tuple[int, ...]], Any] | None = None,
+    task: str = "table",
+    **card: Any,
 ) -> dict[str, Any]:
-    """A law document of the program; `values(name, shape)` gives the fitted values (default: random in 0.2 to 1.5)."""
+    """A law document of the program; `values(name, shape)` gives the fitted values (default: random in 0.2 to
+    1.5).
+    """
     rng = np.random.default_rng(3)
     law = program.law
-    lengths = {n: len(m) for n, m in (vectors or {}).items()} | {n: len(v) for n, v in law.vectors} | {"i": len(targets)}
+    lengths = (
+        {n: len(m) for n, m in (vectors or {}).items()}
+        | {n: len(v) for n, v in law.vectors}
+        | {"i": len(targets)}
+    )
     parameters = {}
     for name, axes in parameter_axes(law).items():
         shape = (1 if law.parameter(name).scope == "shared" else len(groups), *(lengths[a] for a in axes))
-        parameters[name] = np.asarray(values(name, shape) if values else rng.uniform(0.2, 1.5, shape), dtype=float)
+        parameters[name] = np.asarray(
+            values(name, shape) if values else rng.uniform(0.2, 1.5, shape), dtype=float
+        )
     run = RunRecord(
-        run="r1", task=task, status="complete", seed=7, started=datetime(2030, 1, 2), finished=None, config={}, mode="blind",
+        run="r1",
+        task=task,
+        status="complete",
+        seed=7,
+        started=datetime(2030, 1, 2),
+        finished=None,
+        config={},
+        mode="blind",
         card={
             "variables": [
-                {"name": c, "symbol": s, "role": "scale", "log": False, "log_base": math.e, "unit": "", "min": 0.5, "max": 20.0}
+                {
+                    "name": c,
+                    "symbol": s,
+                    "role": "scale",
+                    "log": False,
+                    "log_base": math.e,
+                    "unit": "",
+                    "min": 0.5,
+                    "max": 20.0,
+                }
                 for s, c in zip(symbols, columns or symbols, strict=True)
             ],
             "vectors": {n: list(m) for n, m in (vectors or {}).items()},
             "targets": [{"name": t, "range": [0.0, None], "unit": ""} for t in targets],
-            "group_column": "group" if len(groups) > 1 else None, "groups": list(groups), "source": "table.csv", **card,
+            "group_column": "group" if len(groups) > 1 else None,
+            "groups": list(groups),
+            "source": "table.csv",
+            **card,
         },
     )
     candidate = CandidateRecord(
-        k=4, island=0, operator="catalogue", parents=(), source=render_program(program), formula=render_expr(law.expr),
-        structure="", evaluation=Evaluation(x=-3.25, x_se=0.1, complexity=23, parameters=parameters, valid=True),
+        k=4,
+        island=0,
+        operator="catalogue",
+        parents=(),
+        source=render_program(program),
+        formula=render_expr(law.expr),
+        structure="",
+        evaluation=Evaluation(x=-3.25, x_se=0.1, complexity=23, parameters=parameters, valid=True),
     )
     return law_document(run, candidate, date(2030, 1, 3))
 

@@ -30,20 +30,31 @@ parameters = {"c": positive(), "k": positive(), "t": real(), "alpha_1": positive
 @pytest.fixture
 def document(exports: SimpleNamespace) -> dict[str, Any]:
     return exports.make(
-        parse_program(MIXTURE), symbols=("r1", "r2", "N"), vectors={"r": ("r1", "r2")}, targets=("web", "code"),
+        parse_program(MIXTURE),
+        symbols=("r1", "r2", "N"),
+        vectors={"r": ("r1", "r2")},
+        targets=("web", "code"),
         groups=("S_1", "M"),
     )
 
 
 def test_document_holds_what_was_fitted(document: dict[str, Any]) -> None:
-    assert document["law"] == "r1-4" and document["version"] == 1
+    assert document["law"] == "r1-4"
+    assert document["version"] == 1
     assert document["parameters"]["t"]["axes"] == ["group", "target", "r"]
-    assert document["parameters"]["alpha_1"]["axes"] == ["group"] and document["parameters"]["alpha_1"]["scope"] == "shared"
+    assert (
+        document["parameters"]["alpha_1"]["axes"] == ["group"]
+    )
+    assert (
+        document["parameters"]["alpha_1"]["scope"] == "shared"
+    )
     assert document_parameters(document)["t"].shape == (2, 2, 2)
     assert document_parameters(document)["alpha_1"].shape == (1,)
     assert document["variables"][2] | {"min": 0.5, "max": 20.0} == document["variables"][2]
-    assert document["evaluation"]["mdl"] is None and document["evaluation"]["x"] == -3.25
-    assert document["provenance"]["seed"] == 7 and document["provenance"]["date"] == "2030-01-03"
+    assert document["evaluation"]["mdl"] is None
+    assert document["evaluation"]["x"] == -3.25
+    assert document["provenance"]["seed"] == 7
+    assert document["provenance"]["date"] == "2030-01-03"
 
 
 def test_json_round_trip_is_exact(document: dict[str, Any], tmp_path: Path) -> None:
@@ -88,13 +99,27 @@ def damage(document: dict[str, Any], change: str) -> Any:
     return broken
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ("format", "not a law written by sldagent"), ("version", "version 2"), ("missing", "'groups' is missing"),
-    ("program", "not in the law language"), ("shape", "'t' has values of shape"), ("text", "not an array of numbers"),
-    ("nan", "not finite"), ("lost", "'k' are missing"), ("symbol", "not a plain name"), ("vector", "must list symbols"),
-    ("range", "must be a number"), ("group", "each once"), ("unknown", "'N' are missing"),
-])
-def test_damaged_documents_are_refused(document: dict[str, Any], tmp_path: Path, change: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("format", "not a law written by sldagent"),
+        ("version", "version 2"),
+        ("missing", "'groups' is missing"),
+        ("program", "not in the law language"),
+        ("shape", "'t' has values of shape"),
+        ("text", "not an array of numbers"),
+        ("nan", "not finite"),
+        ("lost", "'k' are missing"),
+        ("symbol", "not a plain name"),
+        ("vector", "must list symbols"),
+        ("range", "must be a number"),
+        ("group", "each once"),
+        ("unknown", "'N' are missing"),
+    ],
+)
+def test_damaged_documents_are_refused(
+    document: dict[str, Any], tmp_path: Path, change: str, message: str
+) -> None:
     broken = damage(document, change)
     path = tmp_path / "law.json"
     path.write_text(json.dumps(broken), encoding="utf-8")
@@ -127,7 +152,15 @@ def test_unknown_format_is_refused(document: dict[str, Any]) -> None:
 def test_failed_candidates_have_no_document() -> None:
     run = RunRecord("r", "t", "complete", 0, datetime(2030, 1, 1), None, {}, {}, "blind")
     candidate = CandidateRecord(
-        1, 0, "x", (), "def law(N, E):\n    return E * N\n", "E*N", "", Evaluation(failure=Failure("non-finite")))
+        1,
+        0,
+        "x",
+        (),
+        "def law(N, E):\n    return E * N\n",
+        "E*N",
+        "",
+        Evaluation(failure=Failure("non-finite")),
+    )
     with pytest.raises(ExportError, match="law r-1 has no fitted parameters"):
         law_document(run, candidate, "2030-01-01")
 
@@ -147,7 +180,10 @@ def test_sympy_expressions_equal_the_law(document: dict[str, Any], exports: Simp
 def test_latex_has_formula_and_every_value(document: dict[str, Any]) -> None:
     text = export_law(document, "latex")
     assert text.count(r"\begin{align*}") == text.count(r"\end{align*}") == 1
-    assert r"S\_1 & web" in text and r"t_{2}" in text and r"\alpha_{1}" in text
+    assert r"S\_1 & web" in text
+    assert r"t_{2}" in text
+    assert r"\alpha_{1}" in text
     rows = [line for line in text.splitlines() if line.startswith(("  S", "  M"))]
-    assert len(rows) == 4 and {line.count("&") for line in rows} == {6}
+    assert len(rows) == 4
+    assert {line.count("&") for line in rows} == {6}
     assert f"{document['parameters']['k']['values'][1][0]:.6g}" in text

@@ -16,7 +16,22 @@ from hypothesis import strategies as st
 
 from sldagent.export import check_document, export_law
 from sldagent.laws.catalogue import find
-from sldagent.laws.expr import Expr, add, call, div, mul, names, neg, num, par, power, sub, sum_over, var, walk
+from sldagent.laws.expr import (
+    Expr,
+    add,
+    call,
+    div,
+    mul,
+    names,
+    neg,
+    num,
+    par,
+    power,
+    sub,
+    sum_over,
+    var,
+    walk,
+)
 from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Law, Parameter, Program
 
@@ -24,7 +39,8 @@ TWO_GROUPS = """
 def law(N, D, E, A, B, alpha, beta):
     return E + A * N**-alpha + B * D**-beta
 
-parameters = {"E": positive(), "A": positive(), "B": positive(), "alpha": positive(scope="shared"), "beta": positive()}
+parameters = {"E": positive(), "A": positive(), "B": positive(), "alpha": positive(scope="shared"), "beta":
+positive()}
 """
 MIXTURE = """
 def law(r, N, c, k, t, q):
@@ -48,7 +64,10 @@ def test_groups_broadcast_and_match_the_law(exports: SimpleNamespace) -> None:
     module = load(export_law(document, "python"))
     N, D = np.geomspace(1, 1e9, 6), np.geomspace(1e3, 1e12, 6)
     for g, group in enumerate(("stack", "pile")):
-        expected = [exports.reference(program.law, document, {"N": n, "D": d}, g, 0) for n, d in zip(N, D, strict=True)]
+        expected = [
+            exports.reference(program.law, document, {"N": n, "D": d}, g, 0)
+            for n, d in zip(N, D, strict=True)
+        ]
         np.testing.assert_allclose(module.predict(N, D, group=group), expected, rtol=1e-12)
         np.testing.assert_allclose(module.predict(D=D, N=N, group=np.full(6, group)), expected, rtol=1e-12)
         assert module.predict(N[2], D[2], group=group) == pytest.approx(expected[2], rel=1e-12)
@@ -60,12 +79,16 @@ def test_groups_broadcast_and_match_the_law(exports: SimpleNamespace) -> None:
 
 
 def test_unknown_and_missing_groups_are_named(exports: SimpleNamespace) -> None:
-    module = load(export_law(exports.make(parse_program(TWO_GROUPS), symbols=("N", "D"), groups=("a", "b")), "python"))
+    module = load(
+        export_law(exports.make(parse_program(TWO_GROUPS), symbols=("N", "D"), groups=("a", "b")), "python")
+    )
     with pytest.raises(ValueError, match="unknown group 'c': the law knows a, b"):
         module.predict(1, 2, group=["a", "c"])
     with pytest.raises(ValueError, match="pass group"):
         module.predict(1, 2)
-    single = load(export_law(exports.make(parse_program(TWO_GROUPS), symbols=("N", "D"), groups=("only",)), "python"))
+    single = load(
+        export_law(exports.make(parse_program(TWO_GROUPS), symbols=("N", "D"), groups=("only",)), "python")
+    )
     assert single.predict(1, 2) == single.predict(1, 2, group="only")
     with pytest.raises(ValueError, match="unknown group"):
         single.predict(1, 2, group="other")
@@ -74,12 +97,17 @@ def test_unknown_and_missing_groups_are_named(exports: SimpleNamespace) -> None:
 def test_several_targets_and_vectors(exports: SimpleNamespace) -> None:
     program = parse_program(MIXTURE)
     document = exports.make(
-        program, symbols=("r1", "r2", "N"), vectors={"r": ("r1", "r2")}, targets=("web", "code"), groups=("S", "M", "L"),
+        program,
+        symbols=("r1", "r2", "N"),
+        vectors={"r": ("r1", "r2")},
+        targets=("web", "code"),
+        groups=("S", "M", "L"),
     )
     module = load(export_law(document, "python"))
     r1 = np.array([0.0, 0.25, 1.0])
     out = module.predict(r1, 1 - r1, 1e6, group=["S", "L", "M"])
-    assert module.TARGETS == ("web", "code") and out.shape == (3, 2)
+    assert module.TARGETS == ("web", "code")
+    assert out.shape == (3, 2)
     for row, g in enumerate((0, 2, 1)):
         at = {"r1": r1[row], "r2": 1 - r1[row], "N": 1e6}
         expected = [exports.reference(program.law, document, at, g, target) for target in (0, 1)]
@@ -87,7 +115,9 @@ def test_several_targets_and_vectors(exports: SimpleNamespace) -> None:
     assert module.predict(0.5, 0.5, 10.0, group="S").shape == (2,)
 
 
-@pytest.mark.parametrize("name", ["chinchilla", "kaplan", "bnsl3", "data_constrained_full", "clark_moe", "step_law", "logistic"])
+@pytest.mark.parametrize(
+    "name", ["chinchilla", "kaplan", "bnsl3", "data_constrained_full", "clark_moe", "step_law", "logistic"]
+)
 def test_published_laws_match(exports: SimpleNamespace, name: str) -> None:
     program = find(name).program
     symbols = program.law.variables
@@ -95,31 +125,51 @@ def test_published_laws_match(exports: SimpleNamespace, name: str) -> None:
     module = load(export_law(document, "python"))
     rng = np.random.default_rng(5)
     rows = rng.uniform(1, 1e4, (9, len(symbols)))
-    expected = [exports.reference(program.law, document, dict(zip(symbols, row, strict=True)), 0, 0) for row in rows]
+    expected = [
+        exports.reference(program.law, document, dict(zip(symbols, row, strict=True)), 0, 0) for row in rows
+    ]
     np.testing.assert_allclose(module.predict(*rows.T), expected, rtol=1e-12)
 
 
 def test_extreme_arguments_do_not_overflow(exports: SimpleNamespace) -> None:
-    law = parse_program(variables=("x",), text="def law(x, a):\n    return a * softplus(x) + sigmoid(-x) + smoothmin(x, 1, 5) + logaddexp(x, 0)\n")
+    law = parse_program(
+        variables=("x",),
+        "def law(x, a):\n"
+        "    return a * softplus(x) + sigmoid(-x) + smoothmin(x, 1, 5) + logaddexp(x, 0)\n",
+        variables=("x",),
+    )
     module = load(export_law(exports.make(law, symbols=("x",)), "python"))
     assert np.all(np.isfinite(module.predict(np.array([-1e4, -1.0, 0.0, 1e4]))))
 
 
 def summed(e: Expr) -> Expr:
     """A sum over the vector, unless the body already has one."""
-    return e if any(x.op == "sum" for x in walk(e)) else sum_over(mul(par("t", "i", "j"), var("r", "j"), e), "j", "r")
+    return (
+        e
+        if any(x.op == "sum" for x in walk(e))
+        else sum_over(mul(par("t", "i", "j"), var("r", "j"), e), "j", "r")
+    )
 
 
-LEAVES = st.sampled_from([var("N"), var("D"), par("E"), par("a"), num(2), num(-1), num(0.3), num(-2.5), num(1e-7), num(12345678.0)])
+LEAVES = st.sampled_from(
+    [var("N"), var("D"), par("E"), par("a"), num(2), num(-1), num(0.3), num(-2.5), num(1e-7), num(12345678.0)]
+)
 SCALARS = st.recursive(
     LEAVES,
     lambda e: st.one_of(
         st.lists(e, min_size=2, max_size=3).map(lambda xs: add(*xs)),
         st.lists(e, min_size=2, max_size=3).map(lambda xs: mul(*xs)),
-        st.tuples(e, e).map(lambda p: div(*p)), st.tuples(e, e).map(lambda p: power(*p)), st.tuples(e, e).map(lambda p: sub(*p)),
-        e.map(neg), st.tuples(st.sampled_from(["exp", "log", "sqrt", "tanh", "sigmoid", "softplus"]), e).map(lambda p: call(*p)),
+        st.tuples(e, e).map(lambda p: div(*p)),
+        st.tuples(e, e).map(lambda p: power(*p)),
+        st.tuples(e, e).map(lambda p: sub(*p)),
+        e.map(neg),
+        st.tuples(st.sampled_from(["exp", "log", "sqrt", "tanh", "sigmoid", "softplus"]), e).map(
+            lambda p: call(*p)
+        ),
         st.tuples(e, e).map(lambda p: call("logaddexp", *p)),
-        st.tuples(st.sampled_from(["smoothmin", "smoothmax"]), e, e).map(lambda p: call(p[0], p[1], p[2], num(3))),
+        st.tuples(st.sampled_from(["smoothmin", "smoothmax"]), e, e).map(
+            lambda p: call(p[0], p[1], p[2], num(3))
+        ),
         e.map(summed),
         e.map(lambda x: mul(x, par("c", "i"))),
     ),
@@ -138,7 +188,11 @@ def test_random_laws_match(exports: SimpleNamespace, expr: Expr) -> None:
     program = program_of(expr)
     groups, targets = ("g", "h"), ("u", "v")
     document = exports.make(
-        program, symbols=("N", "D", "r1", "r2"), vectors={"r": ("r1", "r2")}, targets=targets, groups=groups,
+        program,
+        symbols=("N", "D", "r1", "r2"),
+        vectors={"r": ("r1", "r2")},
+        targets=targets,
+        groups=groups,
     )
     law = check_document(document, "").law
     module = load(export_law(document, "python"))
@@ -152,8 +206,14 @@ def test_random_laws_match(exports: SimpleNamespace, expr: Expr) -> None:
 def test_texts_of_the_table_cannot_become_code(exports: SimpleNamespace) -> None:
     evil = 'x"""\nimport os\nos.environ["SLDAGENT_PWNED"] = "1"\n"""\\'
     document = exports.make(
-        parse_program(TWO_GROUPS), symbols=("N", "D"), columns=(evil, "'''\\N{BULLET}\r\n"), groups=(evil, "b\x00\u202e"),
-        targets=(evil,), task=evil, source=evil, description=evil,
+        parse_program(TWO_GROUPS),
+        symbols=("N", "D"),
+        columns=(evil, "'''\\N{BULLET}\r\n"),
+        groups=(evil, "b\x00\u202e"),
+        targets=(evil,),
+        task=evil,
+        source=evil,
+        description=evil,
     )
     document["variables"][0]["unit"] = evil
     document["provenance"]["date"] = document["mode"] = document["formula"] = document["law"] = evil
@@ -165,7 +225,7 @@ def test_texts_of_the_table_cannot_become_code(exports: SimpleNamespace) -> None
 
     assert "SLDAGENT_PWNED" not in os.environ
     module = load(export_law(document, "python"))
-    assert module.GROUPS == (evil, "b\x00\u202e")
+    assert (evil, "b\x00\u202e") == module.GROUPS
     assert np.isfinite(module.predict(1, 2, group=evil))
     assert "import os\n" not in export_law(document, "latex")
 
@@ -193,18 +253,33 @@ def test_file_runs_alone_with_warnings_as_errors(exports: SimpleNamespace, tmp_p
         "print(repr(float(law.predict(7.0, 9.0, group='pile'))))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", check], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-W", "error", "-c", check],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) == pytest.approx(exports.reference(program.law, document, {"N": 7.0, "D": 9.0}, 1, 0), rel=1e-12)
+    assert float(done.stdout) == pytest.approx(
+        exports.reference(program.law, document, {"N": 7.0, "D": 9.0}, 1, 0), rel=1e-12
+    )
 
 
 def test_docstring_tells_what_the_law_is(exports: SimpleNamespace) -> None:
     document: dict[str, Any] = exports.make(
-        parse_program(TWO_GROUPS), symbols=("N", "D"), columns=("params", "tokens"), groups=("a", "b"))
+        parse_program(TWO_GROUPS), symbols=("N", "D"), columns=("params", "tokens"), groups=("a", "b")
+    )
     document["variables"][0]["unit"] = "parameters"
     doc = load(export_law(document, "python")).__doc__
-    for part in (document["formula"], "r1-4", "2030-01-03", "column 'params', in parameters, 0.5 to 20", "-3.25", "table.csv"):
+    for part in (
+        document["formula"],
+        "r1-4",
+        "2030-01-03",
+        "column 'params', in parameters, 0.5 to 20",
+        "-3.25",
+        "table.csv",
+    ):
         assert part in doc
 
 

@@ -19,16 +19,26 @@ from sldagent.tasks.task import Target, Task, Variable
 ENTRIES = [pytest.param(e, id=e.name) for e in catalogue()]
 
 VALUES = {
-    "N": np.geomspace(1e6, 1e9, 7), "D": np.geomspace(1e8, 1e11, 7), "U": np.geomspace(1e8, 1e10, 7),
-    "V": np.geomspace(4e3, 9e4, 7), "S": np.geomspace(1e3, 1e5, 7), "C": np.geomspace(1e18, 1e22, 7),
-    "x": np.geomspace(1e2, 1e6, 7), "X": np.array([1.0, 2, 4, 8, 64, 128, 512]), "G": np.array([1.0, 1, 2, 4, 8, 8, 16]),
-    "P": np.array([1.0, 2, 2, 4, 4, 8, 8]), "lr": np.geomspace(1e-4, 1e-2, 7), "b": np.geomspace(32, 4096, 7),
+    "N": np.geomspace(1e6, 1e9, 7),
+    "D": np.geomspace(1e8, 1e11, 7),
+    "U": np.geomspace(1e8, 1e10, 7),
+    "V": np.geomspace(4e3, 9e4, 7),
+    "S": np.geomspace(1e3, 1e5, 7),
+    "C": np.geomspace(1e18, 1e22, 7),
+    "x": np.geomspace(1e2, 1e6, 7),
+    "X": np.array([1.0, 2, 4, 8, 64, 128, 512]),
+    "G": np.array([1.0, 1, 2, 4, 8, 8, 16]),
+    "P": np.array([1.0, 2, 2, 4, 4, 8, 8]),
+    "lr": np.geomspace(1e-4, 1e-2, 7),
+    "b": np.geomspace(32, 4096, 7),
 }
 """Plausible columns by the symbol that the entries use."""
 
 
 def evaluate(e: Expr, at: dict[str, np.ndarray], index: dict[str, int]) -> np.ndarray:
-    """An independent evaluation of the tree; vectors and array parameters have their elements on the first axis."""
+    """An independent evaluation of the tree; vectors and array parameters have their elements on the first
+    axis.
+    """
     a = [evaluate(x, at, index) for x in e.args] if e.op != "sum" else []
     match e.op:
         case "num":
@@ -62,9 +72,15 @@ def task_of(columns: dict[str, np.ndarray], roles: dict[str, str], y: np.ndarray
     """A task whose symbols are the columns' names."""
     n = len(y)
     task = Task(
-        name="table", variables=tuple(Variable(c, c, roles.get(c, "scale")) for c in columns),
-        targets=(Target("loss", (0.0, math.inf)),), X=np.column_stack(list(columns.values())), Y=y.reshape(n, -1),
-        group=np.zeros(n, dtype=np.int64), groups=("all",), split=np.full(n, "train"), noise_scale=np.ones(n),
+        name="table",
+        variables=tuple(Variable(c, c, roles.get(c, "scale")) for c in columns),
+        targets=(Target("loss", (0.0, math.inf)),),
+        X=np.column_stack(list(columns.values())),
+        Y=y.reshape(n, -1),
+        group=np.zeros(n, dtype=np.int64),
+        groups=("all",),
+        split=np.full(n, "train"),
+        noise_scale=np.ones(n),
     )
     return replace(task, **changes)
 
@@ -93,9 +109,13 @@ def test_entry_is_complete(entry: CatalogueLaw) -> None:
     assert set(names(program.law.expr, "par")) == declared
     assert {*entry.floors, *entry.amplitudes} <= declared
     assert {s for small, large, _ in entry.order for s in (small, large)} <= set(entry.roles)
-    assert entry.title and entry.source.authors and entry.source.title and entry.source.equation
+    assert entry.title
+    assert entry.source.authors
+    assert entry.source.title
+    assert entry.source.equation
     assert 2000 < entry.source.year < 2030
-    assert len(entry.source.arxiv.split(".")[0]) == 4 and entry.source.arxiv in str(entry.source)
+    assert len(entry.source.arxiv.split(".")[0]) == 4
+    assert entry.source.arxiv in str(entry.source)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -106,7 +126,11 @@ def test_entry_is_finite_on_plausible_rows(entry: CatalogueLaw) -> None:
     for p in entry.program.law.parameters:
         size = parameter_axes(entry.program.law)[p.name]
         low, high = p.start or (0.1, 0.4)
-        at[p.name] = np.linspace(-1, 1, 3) if size else np.float64(np.sqrt(low * high) if low > 0 else (low + high) / 2)
+        at[p.name] = (
+            np.linspace(-1, 1, 3)
+            if size
+            else np.float64(np.sqrt(low * high) if low > 0 else (low + high) / 2)
+        )
     if entry.name == "exponential":
         at["b"] = np.float64(1e-4)  # a rate per unit of the variable
     y = np.broadcast_to(evaluate(entry.program.law.expr, at, {}), 7)
@@ -137,7 +161,15 @@ def test_names_are_unique_and_found() -> None:
 
 
 def test_chinchilla_formula() -> None:
-    at = {"N": np.float64(70e9), "D": np.float64(1.4e12), "E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+    at = {
+        "N": np.float64(70e9),
+        "D": np.float64(1.4e12),
+        "E": 1.69,
+        "A": 406.4,
+        "B": 410.7,
+        "alpha": 0.34,
+        "beta": 0.28,
+    }
     assert evaluate(find("chinchilla").program.law.expr, at, {}) == pytest.approx(1.936, abs=1e-3)
 
 
@@ -147,7 +179,9 @@ def test_bnsl_stable_form_equals_the_published_one() -> None:
     published = p["a"] + p["b"] * x ** -p["c0"] * math.prod(
         (1 + (x / p[f"d{k}"]) ** (1 / p[f"f{k}"])) ** (-p[f"c{k}"] * p[f"f{k}"]) for k in (1, 2)
     )
-    np.testing.assert_allclose(evaluate(find("bnsl2").program.law.expr, {**p, "x": x}, {}), published, rtol=1e-12)
+    np.testing.assert_allclose(
+        evaluate(find("bnsl2").program.law.expr, {**p, "x": x}, {}), published, rtol=1e-12
+    )
 
 
 def test_effective_parameters_use_the_compute_optimal_size() -> None:
@@ -158,7 +192,10 @@ def test_effective_parameters_use_the_compute_optimal_size() -> None:
 
     def size_term(N: float) -> float:
         law = find("data_constrained_full").program.law
-        return float(evaluate(law.expr, {**p, "B": p["B"], "N": np.float64(N), "D": U, "U": U}, {})) - p["B"] * U ** -p["beta"]
+        return (
+            float(evaluate(law.expr, {**p, "B": p["B"], "N": np.float64(N), "D": U, "U": U}, {}))
+            - p["B"] * U ** -p["beta"]
+        )
 
     assert size_term(optimum / 10) == pytest.approx(p["A"] * (optimum / 10) ** -p["alpha"], rel=1e-3)
     assert size_term(optimum * 1e6) == pytest.approx(p["A"] * (6 * optimum) ** -p["alpha"], rel=1e-3)
@@ -189,12 +226,18 @@ def test_roles_are_respected() -> None:
 def test_special_meanings_need_fitting_values() -> None:
     assert bind(find("parscale"), three_scales()) == []  # nothing lies between 1 and 10 000 throughout
     tokens = np.repeat([1e8, 1e9], 4)
-    columns = {"size": np.geomspace(1e6, 1e9, 8), "seen": tokens * np.tile([1.0, 2, 4, 8], 2), "unique": tokens}
+    columns = {
+        "size": np.geomspace(1e6, 1e9, 8),
+        "seen": tokens * np.tile([1.0, 2, 4, 8], 2),
+        "unique": tokens,
+    }
     programs = bind(find("data_constrained"), task_of(columns, {}, np.linspace(3, 2, 8)))
     assert len(programs) == 1
     assert render_program(programs[0]).count("unique") > 1
     for seen in (tokens / 2, tokens * 1e6):
-        assert bind(find("data_constrained"), task_of({**columns, "seen": seen}, {}, np.linspace(3, 2, 8))) == []
+        assert (
+            bind(find("data_constrained"), task_of({**columns, "seen": seen}, {}, np.linspace(3, 2, 8))) == []
+        )
 
 
 def test_settings_take_a_special_meaning_only_by_name() -> None:
@@ -202,7 +245,15 @@ def test_settings_take_a_special_meaning_only_by_name() -> None:
     y = np.linspace(3, 2, 7)
     assert bind(find("parscale"), task_of(columns, {"k": "setting"}, y)) == []
     assert len(bind(find("parscale"), task_of(columns, {}, y))) == 1
-    assert len(bind(find("parscale"), task_of({"size": VALUES["N"], "streams": VALUES["P"]}, {"streams": "setting"}, y))) == 1
+    assert (
+        len(
+            bind(
+                find("parscale"),
+                task_of({"size": VALUES["N"], "streams": VALUES["P"]}, {"streams": "setting"}, y),
+            )
+        )
+        == 1
+    )
 
 
 def test_names_of_columns_decide_between_columns() -> None:
@@ -216,17 +267,24 @@ def test_logarithms_enter_as_exponentials() -> None:
     task = task_of({"logC": np.linspace(18, 24, 7)}, {}, np.linspace(3, 2, 7))
     base10 = replace(task, variables=(replace(task.variables[0], log=True, log_base=10.0),))
     power = bind(find("power_floor"), base10)[0]
-    assert "exp" in {e.op for e in walk(power.law.expr)} and "pow" not in {e.op for e in walk(power.law.expr)}
+    assert "exp" in {e.op for e in walk(power.law.expr)}
+    assert "pow" not in {e.op for e in walk(power.law.expr)}
     assert not [e for e in walk(power.law.expr) if e.op == "num" and 2 < abs(e.value) < 3]
     straight = bind(find("logarithmic"), base10)[0]
     assert {"exp", "log"}.isdisjoint(e.op for e in walk(straight.law.expr))
     shifted = bind(find("shifted_power"), base10)[0]
-    assert [e.value for e in walk(shifted.law.expr) if e.op == "num" and 2 < abs(e.value) < 3] == [pytest.approx(math.log(10))]
+    assert [e.value for e in walk(shifted.law.expr) if e.op == "num" and 2 < abs(e.value) < 3] == [
+        pytest.approx(math.log(10))
+    ]
 
 
 def test_several_targets_get_their_own_parameters() -> None:
     task = matching_task(find("mixing"))
-    two = replace(task, targets=(Target("a", (0.0, math.inf)), Target("b", (0.0, math.inf))), Y=np.repeat(task.Y, 2, axis=1))
+    two = replace(
+        task,
+        targets=(Target("a", (0.0, math.inf)), Target("b", (0.0, math.inf))),
+        Y=np.repeat(task.Y, 2, axis=1),
+    )
     law = bind(find("mixing"), two)[0].law
     assert sorted(parameter_axes(law).values()) == [("i",), ("i",), ("i", "mix")]
     assert sorted(parameter_axes(bind(find("mixing"), task)[0].law).values()) == [(), (), ("mix",)]
@@ -239,19 +297,22 @@ def test_negative_targets_free_the_signs() -> None:
     assert program.recipe.space == "raw"
     assert bind(find("kaplan"), task) == []
     loss = bind(find("chinchilla"), three_scales())[0]
-    assert {p.kind for p in loss.law.parameters} == {"positive"} and loss.recipe.space == "log"
+    assert {p.kind for p in loss.law.parameters} == {"positive"}
+    assert loss.recipe.space == "log"
 
 
 def test_bounded_targets_may_rise() -> None:
     task = three_scales(targets=(Target("accuracy", (0.0, 1.0)),))
     kinds = [p.kind for p in bind(find("power_floor"), task)[0].law.parameters]
-    assert kinds.count("real") == 1 and kinds.count("positive") == 2
+    assert kinds.count("real") == 1
+    assert kinds.count("positive") == 2
 
 
 def test_symbols_that_clash_with_parameters_keep_their_meaning() -> None:
     task = task_of({"E": VALUES["N"], "A": VALUES["D"], "j": VALUES["V"]}, {}, np.linspace(3, 2, 7))
     for program in bind(find("chinchilla"), task):
         declared = {p.name for p in program.law.parameters}
-        assert declared.isdisjoint(task.symbols) and len(declared) == 5
+        assert declared.isdisjoint(task.symbols)
+        assert len(declared) == 5
         assert len(program.law.variables) == 2
         assert parse_program(render_program(program)).law.variables == program.law.variables

@@ -45,7 +45,7 @@ class Hub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.base = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def listing(self, config, split, urls):
         self.pages[f"/api/datasets/{hub.DATASET}/parquet/{config}/{split}"] = (200, json.dumps(urls).encode())

@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import pool_fakes
 from pool_fakes import make_broken, make_delayed, make_dying, make_fake, make_flaky, program
 

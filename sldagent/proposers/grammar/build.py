@@ -68,6 +68,8 @@ class Builder:
         self.dice = Dice(rng)
         self.parameters: list[Parameter] = []
         self.vectors: list[tuple[str, tuple[Expr, ...]]] = []
+        self.penalised: list[str] = []
+        """Array parameters over named vectors: a fit may penalise them."""
         self.taken = set(taken) | profile.reserved | RESERVED
         self.target = (TARGET_INDEX,) if profile.targets > 1 else ()
 
@@ -88,6 +90,8 @@ class Builder:
     ) -> Expr:
         """A fresh parameter with one value per target (and per element of the indices `over`)."""
         name = self.fresh(stems)
+        if start is not None:
+            start = (rounded(start[0]), rounded(start[1]))
         self.parameters.append(Parameter(name, kind, bounds[0], bounds[1], start))
         return par(name, *self.target, *over)
 
@@ -103,7 +107,7 @@ class Builder:
     ) -> Expr:
         """An exponent in [0, upper]; for a column that already is a logarithm, in units of its base."""
         unit = math.log(view.base) if view is not None and view.log else 1.0
-        return self.parameter(EXPONENTS, "interval", (start[0] * unit, start[1] * unit), (0.0, upper * unit))
+        return self.parameter(EXPONENTS, "interval", (start[0] * unit, start[1] * unit), (0.0, rounded(upper * unit)))
 
     def slope(self, view: View | None = None, size: float = 0.5) -> Expr:
         """A coefficient of log x, of either sign."""
@@ -147,13 +151,21 @@ class Builder:
         self, vector: str, kind: Kind = "real", start: tuple[float, float] = (-1.0, 1.0), index: str = "j",
     ) -> tuple[Expr, Expr]:
         """A fresh array parameter over a vector, and the vector's element, both at `index`."""
-        return self.parameter(ARRAYS, kind, start, over=(index,)), var(vector, index)
+        parameter = self.parameter(ARRAYS, kind, start, over=(index,))
+        if any(name == vector for name, _ in self.vectors):
+            self.penalised.append(parameter.name)
+        return parameter, var(vector, index)
 
     def vector(self, elements: Iterable[Expr]) -> str:
         """Declare a named vector of expressions; returns its name."""
         name = self.fresh(("z",))
         self.vectors.append((name, tuple(elements)))
         return name
+
+
+def rounded(x: float) -> float:
+    """Three significant digits: start ranges need no more, and programs read better."""
+    return float(f"{x:.3g}")
 
 
 # -- atoms ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,262 @@
+"""The Python API: the command line's verbs as functions over data frames.
+
+``discover`` and ``fit`` take a pandas data frame, a table's or card's path, or a built-in task's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from sldagent.archive.store import Archive
+from sldagent.errors import ConfigError, FitError, LawError
+from sldagent.fitted import Fitted, from_fit
+from sldagent.laws.program import Program, Recipe
+from sldagent.tasks.load import load_task, task_from_frame
+from sldagent.tasks.task import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+
+    from sldagent.evolution.observer import Observer
+
+__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss"]
+
+DEFAULT_MINUTES = 2.0
+_NAME = re.compile(r"[A-Za-z][\w -]*")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """A finished run; prints as its choice, and in a notebook with its front."""
+
+    run: str
+    task: str
+    choice: Fitted | None
+    """None when no law could be fitted."""
+    shortlist: tuple[Fitted, ...]
+    """Up to three laws, the choice first."""
+    front: tuple[Mapping[str, Any], ...]
+    """Pareto front, simplest first: law, formula, x, x_se, complexity, mdl, parameters."""
+    reason: str
+    candidates: int
+    failures: Mapping[str, int]
+    seconds: float
+    archive: str
+    report: str = field(repr=False)
+    """What the command line prints at the end."""
+
+    def predict(self, table: str | Path | pandas.DataFrame) -> NDArray[np.float64]:
+        """The choice's predictions for a table's rows."""
+        return self._chosen().predict(table)
+
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the choice to a file; its ending (.py, .json, .tex) names the format."""
+        return self._chosen().export(path, format)
+
+    def _chosen(self) -> Fitted:
+        if self.choice is None:
+            raise FitError(f"run {self.run} recommends no law: none could be fitted to '{self.task}'")
+        return self.choice
+
+    def __repr__(self) -> str:
+        law = "no law" if self.choice is None else f"{' , '.join(self.choice.targets)} = {self.choice.formula}"
+        return f"<Discovery {self.run}: {law}; {self.candidates} candidates, {len(self.front)} on the front>"
+
+    def _repr_html_(self) -> str:
+        from sldagent.report.html import discovery_html
+
+        return discovery_html(self)
+
+
+def discover(
+    table: pandas.DataFrame | str | Path | Task,
+    target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
+    group: str | None = None,
+    *,
+    split_column: str | None = None,
+    at: Any = None,
+    data: str | Path | None = None,
+    minutes: float | None = None,
+    candidates: int | None = None,
+    seed: int = 0,
+    islands: int | None = None,
+    workers: int | None = None,
+    archive: str = "sqlite:///sldagent.db",
+    observer: Observer | None = None,
+) -> Discovery:
+    """Discover a law and keep every candidate in the archive.
+
+    Args:
+        table: data frame, path of a table or task card, built-in task's name, or a `Task`.
+        target, variables, group, split_column: columns, guessed where not given; a variable may carry its role ("lr:setting").
+        at: table of inputs at which predictions are wanted; cuts then go towards it.
+        minutes, candidates: bounds of the search; two minutes where neither is given.
+        seed: the same seed and number of candidates give the same archive, whatever `workers` is.
+
+    Raises a `SldagentError` of one sentence for a table, option or archive that cannot be used.
+    """
+    from sldagent import session
+
+    task = as_task(table, target, variables, group, split_column=split_column, at=at, data=data)
+    config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers)
+    grounds = session.prepare(task)
+    with Archive.open(archive) as store:
+        return describe(session.run(grounds, config, store, observer), store)
+
+
+def describe(outcome: Any, store: Archive) -> Discovery:
+    """The finished run as a `Discovery`."""
+    import io
+
+    from rich.console import Console
+
+    from sldagent.report.build import build_report, law_summary
+    from sldagent.report.text import closing
+
+    report = build_report(outcome, store)
+    console = Console(file=io.StringIO(), width=120, highlight=False)
+    for item in closing(report):
+        console.print(item, markup=False)
+    summary, groups = outcome.summary, outcome.grounds.task.groups
+    return Discovery(
+        run=summary.run, task=outcome.grounds.task.name, choice=report.choice, shortlist=report.shortlist,
+        front=tuple(law_summary(summary.law(r.k), r, groups) for r in report.front),
+        reason="" if summary.choice is None else summary.choice.reason, candidates=summary.candidates,
+        failures=dict(summary.failures), seconds=summary.seconds, archive=outcome.archive,
+        report=console.file.getvalue(),  # type: ignore[attr-defined]
+    )
+
+
+def run_config(
+    *, minutes: float | None, candidates: int | None, seed: int, islands: int | None, workers: int | None
+) -> Any:
+    """A run's configuration; two minutes where no bound is given."""
+    from sldagent.evolution.config import RunConfig
+
+    given = {"islands": islands, "workers": workers}
+    if minutes is None and candidates is None:
+        minutes = DEFAULT_MINUTES
+    options = {key: value for key, value in given.items() if value is not None}
+    return RunConfig(seed=seed, minutes=minutes, candidates=candidates, **options)
+
+
+def fit(
+    table: pandas.DataFrame | str | Path | Task,
+    law: str,
+    target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
+    group: str | None = None,
+    *,
+    loss: str | None = None,
+    split_column: str | None = None,
+    data: str | Path | None = None,
+    seed: int = 0,
+) -> Fitted:
+    """Fit one given law to a table's training rows.
+
+    Args:
+        law: a published law's name ("chinchilla"), a formula ("E + A*N**-a"), or the path of a program file.
+        loss: mse, relative, log, huber:DELTA or lad; default: the law's own, mse for a formula.
+
+    Raises LawError, FitError, TableError.
+    """
+    return fit_task(as_task(table, target, variables, group, split_column=split_column, data=data), law, loss, seed)
+
+
+def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0) -> Fitted:
+    """`fit` for a task: of all ways to assign a published law's variables, the one with the lowest loss."""
+    from sldagent.fitting.public import fit_program
+
+    train = task.part("train")
+    if len(train.X) == 0:
+        raise FitError(f"{task.source}: no row has 'train' in column '{task.split_column}', so there is nothing to fit")
+    programs = [_with_loss(p, loss) for p in programs_for(train, law)]
+    fits, refusal = [], None
+    for program in programs:
+        try:
+            fits.append(fit_program(program, train, seed=seed))
+        except FitError as error:
+            refusal = error
+    if not fits:
+        raise refusal or FitError(f"the law '{law}' cannot be fitted to '{task.name}'")
+    best = min(fits, key=lambda f: f.objective)
+    found = from_fit(law, task, best.program, best.parameters, best.objective, best.r2)
+    return replace(found, standard_errors=best.standard_errors)
+
+
+def programs_for(train: Task, law: str) -> list[Program]:
+    """The program or programs that a law's name, formula or file stands for, over the task's symbols."""
+    from sldagent.laws.catalogue import bind, find
+    from sldagent.laws.parse import parse_formula, parse_program
+
+    path = Path(law)
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise LawError(f"{law}: no such program file")
+        return [parse_program(path.read_text(encoding="utf-8"), variables={*train.symbols, *train.vectors})]
+    if _NAME.fullmatch(law) and law not in train.symbols:
+        entry = find(law)
+        bound = bind(entry, train)
+        if not bound:
+            wanted = ", ".join(f"{v.symbol} ({' or '.join(v.role)}: {v.meaning})" for v in entry.variables)
+            raise LawError(
+                f"'{entry.name}' needs the variables {wanted}, which '{train.name}' with {', '.join(train.symbols)} does not "
+                "have: say which columns are what with --variables, or write the formula over your own columns"
+            )
+        return bound
+    return [Program(parse_formula(law, train.symbols, tuple(train.vectors)), Recipe(starts=32))]
+
+
+def parse_loss(text: str) -> tuple[str, str, float]:
+    """(loss, space, delta) of ``mse``, ``relative``, ``log``, ``huber:DELTA`` (on logarithms) or ``lad``."""
+    name, _, value = text.partition(":")
+    plain = {"mse": ("squared", "raw"), "relative": ("squared", "relative"), "log": ("squared", "log"), "lad": ("absolute", "raw")}
+    if name in plain and not value:
+        return (*plain[name], Recipe.delta)
+    if name == "huber":
+        try:
+            delta = float(value or 1e-3)
+        except ValueError:
+            delta = -1.0
+        if 0 < delta < float("inf"):
+            return ("huber", "log", delta)
+        raise ConfigError(f"the threshold of '--loss {text}' is not a positive number: write for example huber:0.001")
+    raise ConfigError(f"unknown loss '{text}': use mse, relative, log, huber:DELTA or lad")
+
+
+def _with_loss(program: Program, loss: str | None) -> Program:
+    if loss is None:
+        return program
+    kind, space, delta = parse_loss(loss)
+    return replace(program, recipe=replace(program.recipe, loss=kind, space=space, delta=delta))  # type: ignore[arg-type]
+
+
+def open_archive(url: str = "sqlite:///sldagent.db", *, read_only: bool = True) -> Archive:
+    """The archive at `url`.  Raises ArchiveError where there is none."""
+    return Archive.open(url, read_only=read_only, create=not read_only)
+
+
+def as_task(
+    table: pandas.DataFrame | str | Path | Task, target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None, group: str | None = None, *, split_column: str | None = None,
+    at: Any = None, data: str | Path | None = None,
+) -> Task:
+    """Any table as a task; a `Task` comes back as it is."""
+    if isinstance(table, Task):
+        return table
+    if isinstance(table, (str, Path)):
+        return load_task(
+            table, data=None if data is None else Path(data), targets=target, variables=variables, group=group,
+            split_column=split_column, at=at,
+        )
+    return task_from_frame(
+        table, targets=target, variables=variables, group=group, split_column=split_column, at=at
+    )

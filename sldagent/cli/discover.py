@@ -1,0 +1,48 @@
+"""``sldagent discover TABLE|CARD|NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sldagent.cli import output
+from sldagent.cli.options import add_common, add_roles, load_task, open_archive, positive_float, positive_int, seed_int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE|CARD|NAME", help="CSV or Parquet table, task card (.toml) or built-in task")
+    add_roles(parser)
+    parser.add_argument("--at", metavar="TABLE", type=Path, help="table of inputs at which predictions are wanted")
+    search = parser.add_argument_group("search (ends after two minutes where neither bound is given)")
+    search.add_argument("--minutes", metavar="M", type=positive_float, help="end after M minutes")
+    search.add_argument("--candidates", metavar="N", type=positive_int, help="end after N candidates")
+    search.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of every random decision (default: 0)")
+    search.add_argument("--islands", metavar="K", type=positive_int, help="sub-populations (default: 4)")
+    search.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from sldagent import session
+    from sldagent.api import run_config
+    from sldagent.report.build import build_report
+    from sldagent.report.progress import progress
+    from sldagent.report.text import closing, opening
+
+    grounds = session.prepare(load_task(args, args.table))
+    config = run_config(
+        minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers
+    )
+    with open_archive(args, read_only=False) as archive:
+        if not args.json:
+            output.show(*opening(grounds))
+            sys.stdout.flush()
+        with progress(sys.stderr) as observer:
+            outcome = session.run(grounds, config, archive, observer)
+        report = build_report(outcome, archive)
+    if args.json:
+        output.print_json(report.document())
+    else:
+        output.show(*closing(report))
+    return 0

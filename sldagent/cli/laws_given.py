@@ -1,0 +1,42 @@
+"""LAW arguments: a candidate's id, a run's id (its choice) or an exported JSON file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sldagent.cli.options import data_folder, open_archive
+
+if TYPE_CHECKING:
+    import pandas
+
+    from sldagent.fitted import Fitted
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+
+
+def resolve_law(args: argparse.Namespace, text: str) -> Fitted:
+    """The law; the archive is opened only where the text is not a file."""
+    from sldagent.fitted import is_file, resolve
+
+    if is_file(text):
+        return resolve(text, None)
+    with open_archive(args) as archive:
+        return resolve(text, archive)
+
+
+def rows_argument(args: argparse.Namespace, text: str) -> str | pandas.DataFrame:
+    """TABLE of a verb that applies a law: a path as it is, a built-in task's name as its table."""
+    if Path(text).suffix.lower() in SUFFIXES or Path(text).exists():
+        return text
+    import pandas
+
+    from sldagent.tasks.builtin import open_builtin
+
+    _, rows = open_builtin(text, data_folder(args))
+    return pandas.DataFrame(dict(rows.columns))
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")

@@ -1,0 +1,52 @@
+"""``sldagent predict LAW TABLE [-o FILE]``: the table's columns and one more for each target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sldagent.cli import output
+from sldagent.cli.laws_given import add_data, resolve_law, rows_argument
+from sldagent.cli.options import add_common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("law", metavar="LAW", help="a law's id, a run's id (its choice) or an exported JSON file")
+    parser.add_argument("table", metavar="TABLE", help="CSV or Parquet table with the law's variables, or a built-in task")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to standard output)")
+    add_data(parser)
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    import pandas
+
+    from sldagent.errors import ExportError
+    from sldagent.report.reach import beyond_notes
+    from sldagent.tasks.table import read_table
+
+    law = resolve_law(args, args.law)
+    given = rows_argument(args, args.table)
+    task = law.rows(given)
+    predicted = law.predict_rows(task)
+    for note in beyond_notes(law.card, task):
+        print(f"note: {note}", file=sys.stderr)
+    names = [f"{name}_predicted" for name in law.targets]
+    frame = pandas.DataFrame(dict(read_table(Path(given)).columns)) if isinstance(given, str) else given
+    frame = frame.assign(**{name: predicted[:, k] for k, name in enumerate(names)})
+    if args.output is None:
+        if not args.json:
+            frame.to_csv(sys.stdout, index=False)
+    elif args.output.suffix == ".parquet":
+        try:
+            frame.to_parquet(args.output, index=False)
+        except OSError as error:
+            raise ExportError(f"cannot write '{args.output}': {error}; choose another file with -o") from None
+    else:
+        output.write_text(frame.to_csv(index=False), args.output)
+    if args.json:
+        predictions = {name: predicted[:, k] for k, name in enumerate(law.targets)}
+        path = None if args.output is None else str(args.output)
+        output.print_json({"law": law.law, "rows": len(predicted), "predictions": predictions, "file": path})
+    return 0

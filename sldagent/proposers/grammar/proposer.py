@@ -1,0 +1,204 @@
+"""The grammar proposer: children by typed operators on law trees, without any model or network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sldagent.laws.canonical import simplify_program, structure_hash
+from sldagent.laws.expr import Expr
+from sldagent.laws.program import Program, Recipe
+from sldagent.proposers.base import Context, Parent, Proposal
+from sldagent.proposers.grammar.build import Builder
+from sldagent.proposers.grammar.compose import Library, fresh_law
+from sldagent.proposers.grammar.credit import adapted
+from sldagent.proposers.grammar.draft import Draft
+from sldagent.proposers.grammar.limits import Limits, excess, undefined
+from sldagent.proposers.grammar.motifs import Choice
+from sldagent.proposers.grammar.operators import BOLD, OPERATORS, Edit
+from sldagent.proposers.grammar.probe import Probe
+from sldagent.proposers.grammar.profile import profile
+from sldagent.tasks.task import Task
+
+SEED_LAWS = 40
+"""Random laws in generation 0, after the catalogue's and one law per motif."""
+RIDGE = 1e-3
+
+
+class GrammarProposer:
+    """Makes laws from motifs and operators; deterministic given the context and the generator."""
+
+    def __init__(
+        self, task: Task, *, limits: Limits | None = None, catalogue_programs: Sequence[Program] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.profile = profile(task)
+        self.library = Library(self.profile)
+        self.probe = Probe(task)
+        self._symbols = (*task.symbols, *task.vectors)
+        self._catalogue = tuple(_bound(task) if catalogue_programs is None else catalogue_programs)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Motif families that fit the task: what an island may be biased to."""
+        return self.library.families
+
+    # -- generation 0 -------------------------------------------------------------------------------------------------
+
+    def seeds(self) -> Sequence[Proposal]:
+        """The catalogue's laws that fit, one law per motif (common ones first), then random laws; all distinct."""
+        rng = np.random.default_rng(0)
+        found: dict[str, Proposal] = {}
+        for program in self._catalogue:
+            found.setdefault(structure_hash(program.law), Proposal(program, "catalogue"))
+        for choice in self._one_per_motif():
+            program = self._attempt(lambda b, c=choice: _as_law(c, b), rng, tries=4)  # type: ignore[misc]
+            if program is not None:
+                note = f"{choice.motif.name}: {', '.join(v.symbol for v in choice.variables)}"
+                found.setdefault(structure_hash(program.law), Proposal(program, "motif", note=note))
+        random = 0
+        for _ in range(4 * SEED_LAWS):
+            program = self._fresh("", rng)
+            key = structure_hash(program.law)
+            if key not in found:
+                found[key] = Proposal(program, "random")
+                random += 1
+                if random == SEED_LAWS:
+                    break
+        return tuple(found.values())
+
+    def _one_per_motif(self) -> list[Choice]:
+        """For every term and whole-law motif its first choice of variables, heavier motifs first."""
+        seen: dict[str, Choice] = {}
+        for form in ("law", "term"):
+            for choice in self.library.choices[form]:  # type: ignore[index]
+                seen.setdefault(choice.motif.name, choice)
+        return sorted(seen.values(), key=lambda c: -c.motif.weight - 2.0 * (c.motif.form == "law"))
+
+    # -- children -----------------------------------------------------------------------------------------------------
+
+    def propose(self, context: Context, rng: np.random.Generator) -> Proposal:
+        """One child: one or more operators on the first parent, or a fresh law where there is none."""
+        last: Proposal | None = None
+        if context.parents:
+            for _ in range(self.limits.tries):
+                proposal = self._child(context, rng)
+                if proposal is None:
+                    continue
+                if self._new(proposal.program, context):
+                    return proposal
+                last = proposal
+        for _ in range(self.limits.tries):
+            proposal = Proposal(self._fresh(context.bias, rng), "randomize" if context.parents else "random")
+            if self._new(proposal.program, context):
+                return proposal
+            last = last or proposal
+        return last or proposal
+
+    def _new(self, program: Program, context: Context) -> bool:
+        return structure_hash(program.law) not in context.seen
+
+    def _child(self, context: Context, rng: np.random.Generator) -> Proposal | None:
+        """The first parent changed by one to three operators; None where they do not apply or the result is not legal."""
+        first, second = context.parents[0], (context.parents[1] if len(context.parents) > 1 else None)
+        weights = self._weights(context, second)
+        steps = 1 + (rng.random() < 0.15 + 0.4 * context.temperature) + (rng.random() < 0.25 * context.temperature)
+        draft, names = Draft.of(first.program), []
+        for _ in range(steps):
+            name = _draw(weights, rng)
+            changed = self._apply(name, draft, second, context.bias, rng)
+            if changed is not None:
+                draft = changed
+                names.append(name)
+        if not names:
+            return None
+        program = self._finish(draft, rng)
+        if program is None:
+            return None
+        used = (first.candidate, second.candidate) if second is not None and "crossover" in names else (first.candidate,)
+        return Proposal(program, "+".join(names), used)
+
+    def _apply(
+        self, name: str, draft: Draft, second: Parent | None, bias: str, rng: np.random.Generator,
+    ) -> Draft | None:
+        builder = Builder(self.profile, rng, {*draft.parameters, *draft.vectors})
+        other = Draft.of(second.program) if second is not None else None
+        return OPERATORS[name][0](Edit(draft, builder, self.library, bias, other))
+
+    def _weights(self, context: Context, second: Parent | None) -> dict[str, float]:
+        weights = adapted({name: weight for name, (_, weight) in OPERATORS.items()}, context.credit)
+        for name in BOLD:
+            weights[name] *= 0.5 + context.temperature
+        if second is None:
+            weights["crossover"] = 0.0
+        return weights
+
+    # -- from a draft to a legal program ------------------------------------------------------------------------------
+
+    def _fresh(self, bias: str, rng: np.random.Generator) -> Program:
+        program = self._attempt(lambda b: fresh_law(self.library, b, bias), rng, tries=40)
+        return program or self._smallest(rng)
+
+    def _attempt(self, build, rng: np.random.Generator, tries: int) -> Program | None:  # type: ignore[no-untyped-def]
+        for _ in range(tries):
+            builder = Builder(self.profile, rng)
+            expr: Expr = build(builder)
+            draft = Draft(expr, {}, {}, self._recipe(builder)).declared(builder)
+            program = self._finish(draft, rng)
+            if program is not None:
+                return program
+        return None
+
+    def _smallest(self, rng: np.random.Generator) -> Program:
+        """The law that is left when a table's rows allow nothing else: a floor alone."""
+        builder = Builder(self.profile, rng)
+        return Draft(builder.floor(), {}, {}, Recipe()).declared(builder).program(self._symbols)
+
+    def _recipe(self, b: Builder) -> Recipe:
+        """Squared raw residuals mostly; a penalty on the coefficients of a named vector."""
+        recipe = Recipe()
+        if b.dice.chance(0.15) and b.profile.positive:
+            recipe = replace(recipe, space=b.dice.pick(("log", "relative")))
+        elif b.dice.chance(0.1):
+            recipe = replace(recipe, loss="huber", delta=float(f"{0.05 * b.profile.spread:.2g}"))
+        if b.penalised and b.dice.chance(0.5):
+            recipe = replace(recipe, ridge=tuple((name, RIDGE) for name in b.penalised))
+        return recipe
+
+    def _finish(self, draft: Draft, rng: np.random.Generator) -> Program | None:
+        """The canonical program, or None if it is too large, not defined on the data, or not finite there."""
+        program = draft.program(self._symbols)
+        if undefined(program.law, self.profile):
+            return None
+        program = simplify_program(program)
+        law = program.law
+        if not law.variables and self.library.symbols:
+            return None
+        if excess(law, self.profile, self.limits) or undefined(law, self.profile):
+            return None
+        return program if self.probe.finite(law, rng) else None
+
+
+def _as_law(choice: Choice, b: Builder) -> Expr:
+    """A whole law as it is; a term above a floor."""
+    built = choice.build(b)
+    if choice.motif.form == "law":
+        return built
+    return Expr("add", (b.floor(), *(built.args if built.op == "add" else (built,))))
+
+
+def _draw(weights: dict[str, float], rng: np.random.Generator) -> str:
+    left = rng.random() * sum(weights.values())
+    for name, weight in weights.items():
+        left -= weight
+        if left < 0:
+            return name
+    return name
+
+
+def _bound(task: Task) -> list[Program]:
+    from sldagent.laws.catalogue import bind, catalogue
+
+    return [program for entry in catalogue() for program in bind(entry, task)]

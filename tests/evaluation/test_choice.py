@@ -1,0 +1,59 @@
+"""The choice rule on constructed evaluations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sldagent.evaluation.choice import choose
+from sldagent.evaluation.result import Evaluation, Failure
+
+RNG = np.random.default_rng(0)
+COMMON = 0.05 * RNG.normal(size=64)
+
+
+def law(x, mdl, *, valid=True, noise=0.0, seed=0, failure=None):
+    """An evaluation whose bootstrap is shared with the others, plus `noise` of its own."""
+    boot = x + COMMON + noise * np.random.default_rng(seed).normal(size=64)
+    return Evaluation(x=x, x_se=0.05, mdl=mdl, complexity=10, valid=valid, x_boot=boot, failure=failure)
+
+
+def test_lowest_mdl_among_the_indistinguishable():
+    choice = choose([(0, law(-5.0, 10)), (1, law(-4.9, -20)), (2, law(-4.0, -90))])
+    assert choice.index == 1
+    assert choice.shortlist[:2] == (1, 0)
+
+
+def test_wide_paired_error_admits_more_laws_but_never_beyond_ln_two():
+    wide = law(-4.5, -50, noise=1.0)
+    assert choose([(0, law(-5.0, 10)), (1, wide)]).index == 1
+    narrow = law(-4.5, -50)
+    assert choose([(0, law(-5.0, 10)), (1, narrow)]).index == 0
+    assert choose([(0, law(-5.0, 10)), (1, law(-5.0 + math.log(2) + 0.01, -50, noise=5.0))]).index == 0
+
+
+def test_invalid_failed_and_infinite_laws_are_never_chosen():
+    entries = [(0, law(-9, -99, valid=False)), (1, law(-9, -99, failure=Failure("time"))), (2, law(math.inf, -99)), (3, law(1, 5))]
+    assert choose(entries).index == 3
+    assert choose(entries[:3]) is None
+    assert choose([]) is None
+
+
+def test_published_law_is_recommended_unless_beaten_by_one_standard_error():
+    chosen = choose([(0, law(-5.0, 0)), (1, law(-5.05, -30, noise=0.2, seed=1))], catalogue={0})
+    assert chosen.index == 0 and "published" in chosen.reason
+    assert 1 in chosen.shortlist
+    assert choose([(0, law(-5.0, 0)), (1, law(-5.6, -30, noise=0.2, seed=1))], catalogue={0}).index == 1
+
+
+def test_short_list_holds_the_lowest_error_and_no_repeats():
+    entries = [(k, law(-5.0 + 0.04 * k, -k)) for k in range(6)]
+    choice = choose(entries)
+    assert choice.index == 5
+    assert choice.shortlist == (5, 4, 0)
+
+
+def test_order_of_entries_does_not_matter():
+    entries = [(k, law(-5.0 + 0.01 * (k % 3), -(k % 2))) for k in range(8)]
+    assert choose(entries) == choose(entries[::-1])
