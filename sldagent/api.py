@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss"]
 
 DEFAULT_MINUTES = 2.0
+DELTA = Recipe().delta
 _NAME = re.compile(r"[A-Za-z][\w -]*")
 
 
@@ -96,7 +97,8 @@ def discover(
 
     Args:
         table: data frame, path of a table or task card, built-in task's name, or a `Task`.
-        target, variables, group, split_column: columns, guessed where not given; a variable may carry its role ("lr:setting").
+        target, variables, group, split_column: columns, guessed where not given; a variable may carry
+            its role ("lr:setting").
         at: table of inputs at which predictions are wanted; cuts then go towards it.
         minutes, candidates: bounds of the search; two minutes where neither is given.
         seed: the same seed and number of candidates give the same archive, whatever `workers` is.
@@ -127,21 +129,25 @@ def describe(outcome: Any, store: Archive) -> Discovery:
         console.print(item, markup=False)
     summary, groups = outcome.summary, outcome.grounds.task.groups
     return Discovery(
-        run=summary.run, task=outcome.grounds.task.name, choice=report.choice, shortlist=report.shortlist,
+        run=summary.run,
+        task=outcome.grounds.task.name,
+        choice=report.choice,
+        shortlist=report.shortlist,
         front=tuple(law_summary(summary.law(r.k), r, groups) for r in report.front),
-        reason="" if summary.choice is None else summary.choice.reason, candidates=summary.candidates,
-        failures=dict(summary.failures), seconds=summary.seconds, archive=outcome.archive,
+        reason="" if summary.choice is None else summary.choice.reason,
+        candidates=summary.candidates,
+        failures=dict(summary.failures),
+        seconds=summary.seconds,
+        archive=outcome.archive,
         report=console.file.getvalue(),  # type: ignore[attr-defined]
     )
 
 
-def run_config(
-    *, minutes: float | None, candidates: int | None, seed: int, islands: int | None, workers: int | None
-) -> Any:
+def run_config(*, minutes: float | None, candidates: int | None, seed: int, islands: int | None, workers: int | None) -> Any:
     """A run's configuration; two minutes where no bound is given."""
     from sldagent.evolution.config import RunConfig
 
-    given = {"islands": islands, "workers": workers}
+    given: dict[str, Any] = {"islands": islands, "workers": workers}
     if minutes is None and candidates is None:
         minutes = DEFAULT_MINUTES
     options = {key: value for key, value in given.items() if value is not None}
@@ -208,8 +214,8 @@ def programs_for(train: Task, law: str) -> list[Program]:
         if not bound:
             wanted = ", ".join(f"{v.symbol} ({' or '.join(v.role)}: {v.meaning})" for v in entry.variables)
             raise LawError(
-                f"'{entry.name}' needs the variables {wanted}, which '{train.name}' with {', '.join(train.symbols)} does not "
-                "have: say which columns are what with --variables, or write the formula over your own columns"
+                f"'{entry.name}' needs the variables {wanted}, which '{train.name}' with {', '.join(train.symbols)} "
+                "does not have: say which columns are what with --variables, or write the formula over your own columns"
             )
         return bound
     return [Program(parse_formula(law, train.symbols, tuple(train.vectors)), Recipe(starts=32))]
@@ -218,12 +224,14 @@ def programs_for(train: Task, law: str) -> list[Program]:
 def parse_loss(text: str) -> tuple[str, str, float]:
     """(loss, space, delta) of ``mse``, ``relative``, ``log``, ``huber:DELTA`` (on logarithms) or ``lad``."""
     name, _, value = text.partition(":")
-    plain = {"mse": ("squared", "raw"), "relative": ("squared", "relative"), "log": ("squared", "log"), "lad": ("absolute", "raw")}
-    if name in plain and not value:
-        return (*plain[name], Recipe.delta)
+    squared = {"mse": "raw", "relative": "relative", "log": "log"}
+    if name in squared and not value:
+        return ("squared", squared[name], DELTA)
+    if text == "lad":
+        return ("absolute", "raw", DELTA)
     if name == "huber":
         try:
-            delta = float(value or 1e-3)
+            delta = float(value or DELTA)
         except ValueError:
             delta = -1.0
         if 0 < delta < float("inf"):
@@ -245,18 +253,26 @@ def open_archive(url: str = "sqlite:///sldagent.db", *, read_only: bool = True) 
 
 
 def as_task(
-    table: pandas.DataFrame | str | Path | Task, target: str | Sequence[str] | None = None,
-    variables: str | Sequence[str] | None = None, group: str | None = None, *, split_column: str | None = None,
-    at: Any = None, data: str | Path | None = None,
+    table: pandas.DataFrame | str | Path | Task,
+    target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
+    group: str | None = None,
+    *,
+    split_column: str | None = None,
+    at: Any = None,
+    data: str | Path | None = None,
 ) -> Task:
     """Any table as a task; a `Task` comes back as it is."""
     if isinstance(table, Task):
         return table
     if isinstance(table, (str, Path)):
         return load_task(
-            table, data=None if data is None else Path(data), targets=target, variables=variables, group=group,
-            split_column=split_column, at=at,
+            table,
+            data=None if data is None else Path(data),
+            targets=target,
+            variables=variables,
+            group=group,
+            split_column=split_column,
+            at=at,
         )
-    return task_from_frame(
-        table, targets=target, variables=variables, group=group, split_column=split_column, at=at
-    )
+    return task_from_frame(table, targets=target, variables=variables, group=group, split_column=split_column, at=at)

@@ -98,8 +98,11 @@ class Fitted:
     def summary(self) -> dict[str, Any]:
         """Name, formula, parameters, objective and R2, JSON-able."""
         return {
-            "law": self.law, "formula": self.formula, "parameters": self.named_parameters(),
-            "objective": self.objective, "r2": self.r2,
+            "law": self.law,
+            "formula": self.formula,
+            "parameters": self.named_parameters(),
+            "objective": self.objective,
+            "r2": self.r2,
         }
 
     def named_parameters(self) -> dict[str, Any]:
@@ -136,8 +139,11 @@ def from_document(document: Mapping[str, Any]) -> Fitted:
     if not isinstance(card, Mapping):
         raise ExportError(f"the law {document.get('law')} lacks the roles of its table (key 'card'); export it again")
     return Fitted(
-        law=str(document["law"]), program=parse_program(document["program"]),
-        parameters=document_parameters(document), card=card, document=document,
+        law=str(document["law"]),
+        program=parse_program(document["program"]),
+        parameters=document_parameters(document),
+        card=card,
+        document=document,
     )
 
 
@@ -171,8 +177,16 @@ def is_file(text: str) -> bool:
     return text.endswith(".json") or Path(text).is_file()
 
 
-def from_fit(name: str, task: Task, program: Program, parameters: Mapping[str, FloatArray], objective: float, r2: float,
-             *, x: float = np.inf) -> Fitted:
+def from_fit(
+    name: str,
+    task: Task,
+    program: Program,
+    parameters: Mapping[str, FloatArray],
+    objective: float,
+    r2: float,
+    *,
+    x: float = np.inf,
+) -> Fitted:
     """A law that was just fitted to the rows of `task`, outside any run."""
     from sldagent.evaluation.result import Evaluation
     from sldagent.laws.canonical import structure_hash
@@ -183,15 +197,27 @@ def from_fit(name: str, task: Task, program: Program, parameters: Mapping[str, F
     card = task_card(task)
     cost = complexity(program.law, {n: len(s) for n, s in task.vectors.items()})
     evaluation = Evaluation(
-        x=x, complexity=cost.total, tree=cost.tree, scalars=cost.scalars, valid=True, train_r2=r2,
+        x=x,
+        complexity=cost.total,
+        tree=cost.tree,
+        scalars=cost.scalars,
+        valid=True,
+        train_r2=r2,
         parameters=dict(parameters),
     )
     now = datetime.datetime.now(datetime.UTC)
-    run = RunRecord(run="fit", task=task.name, status="complete", seed=0, started=now, finished=now, config={}, card=card,
-                    mode="none")
+    run = RunRecord(
+        run="fit", task=task.name, status="complete", seed=0, started=now, finished=now, config={}, card=card, mode="none"
+    )
     record = CandidateRecord(
-        k=0, island=0, operator=f"fit {name}", parents=(), source=render_program(program),
-        formula=render_expr(program.law.expr), structure=structure_hash(program.law), evaluation=evaluation,
+        k=0,
+        island=0,
+        operator=f"fit {name}",
+        parents=(),
+        source=render_program(program),
+        formula=render_expr(program.law.expr),
+        structure=structure_hash(program.law),
+        evaluation=evaluation,
     )
     return replace(from_candidate(run, record), law=name, objective=objective, r2=r2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sldagent.archive.store import Archive
@@ -13,8 +13,8 @@ from sldagent.evolution.config import RunConfig
 from sldagent.evolution.loop import discover
 from sldagent.evolution.observer import Observer
 from sldagent.evolution.summary import RunSummary
-from sldagent.fitting.warm import warm
 from sldagent.fitted import Fitted, from_candidate
+from sldagent.fitting.warm import warm
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
@@ -66,7 +66,10 @@ def prepare(task: Task) -> Grounds:
 
 
 def run(
-    grounds: Grounds, config: RunConfig, archive: Archive, observer: Observer | None = None,
+    grounds: Grounds,
+    config: RunConfig,
+    archive: Archive,
+    observer: Observer | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
@@ -75,11 +78,20 @@ def run(
     """
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts)
     proposer = GrammarProposer(grounds.train)
+    if not config.biases:
+        config = replace(config, biases=("", *proposer.families))
     try:
         with LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
             summary = discover(
-                grounds.train, config, archive, proposer, pool, observer, card=task_card(grounds.task),
-                mode=grounds.mode, stop=stop,
+                grounds.train,
+                config,
+                archive,
+                proposer,
+                pool,
+                observer,
+                card=task_card(grounds.task),
+                mode=grounds.mode,
+                stop=stop,
             )
     except WorkerStartError as error:
         raise ConfigError(f"no worker process could be started: {error}") from None

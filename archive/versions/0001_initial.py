@@ -66,9 +66,7 @@ def key(*names: str) -> list[sa.Column]:
 
 
 def of_candidate(table: str, column: str = "k") -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ["run", column], ["candidate.run", "candidate.k"], name=f"fk_{table}_run_{column}"
-    )
+    return sa.ForeignKeyConstraint(["run", column], ["candidate.run", "candidate.k"], name=f"fk_{table}_run_{column}")
 
 
 def of_run(table: str) -> sa.ForeignKeyConstraint:
@@ -134,9 +132,7 @@ def candidates() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         of_run("candidate"),
-        sa.ForeignKeyConstraint(
-            ["run", "island"], ["island.run", "island.island"], name="fk_candidate_run_island"
-        ),
+        sa.ForeignKeyConstraint(["run", "island"], ["island.run", "island.island"], name="fk_candidate_run_island"),
     )
     op.create_index("ix_candidate_run_operator", "candidate", ["run", "operator"])
     op.create_index("ix_candidate_structure", "candidate", ["structure"])

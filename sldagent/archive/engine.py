@@ -38,32 +38,24 @@ class Address:
 def parse_address(text: str) -> Address:
     """An address from ``sqlite:///FILE``, ``postgresql://...`` or a plain file name.  Raises ArchiveError."""
     if not text.strip():
-        raise ArchiveError(
-            "the archive's address is empty; write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        )
+        raise ArchiveError("the archive's address is empty; write sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     if "://" not in text:
         return Address(URL.create("sqlite", database=text), Path(text))
     try:
         url = make_url(text)
         kind = url.get_backend_name()
     except (ArgumentError, ValueError) as error:
-        raise ArchiveError(
-            f"{text!r} is not an archive's address; write sqlite:///FILE or postgresql://..."
-        ) from error
+        raise ArchiveError(f"{text!r} is not an archive's address; write sqlite:///FILE or postgresql://...") from error
     if kind == "sqlite":
         name = url.database or ""
         if name in ("", ":memory:") or name.startswith("file:"):
             raise ArchiveError(f"an archive needs a file, and {text!r} names none; write sqlite:///FILE")
         if url.query:
-            raise ArchiveError(
-                f"an SQLite archive's address takes no options; leave out everything after '?' in {text!r}"
-            )
+            raise ArchiveError(f"an SQLite archive's address takes no options; leave out everything after '?' in {text!r}")
         return Address(url, Path(name))
     if kind in ("postgresql", "postgres"):
         return Address(url.set(drivername="postgresql+psycopg"), None)
-    raise ArchiveError(
-        f"an archive cannot live in {kind!r}; write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-    )
+    raise ArchiveError(f"an archive cannot live in {kind!r}; write sqlite:///FILE or postgresql://USER@HOST/DATABASE")
 
 
 def check_file(address: Address, *, read_only: bool, create: bool) -> None:
@@ -72,29 +64,21 @@ def check_file(address: Address, *, read_only: bool, create: bool) -> None:
     if file is None:
         return
     if file.is_dir():
-        raise ArchiveError(
-            f"{file} is a folder; an archive is a file, such as sqlite:///{file / 'sldagent.db'}"
-        )
+        raise ArchiveError(f"{file} is a folder; an archive is a file, such as sqlite:///{file / 'sldagent.db'}")
     if not file.exists():
         if read_only or not create:
-            raise ArchiveError(
-                f"there is no archive at {file}; a discovery makes one, or name another with --archive"
-            )
+            raise ArchiveError(f"there is no archive at {file}; a discovery makes one, or name another with --archive")
         if not file.parent.is_dir():
             raise ArchiveError(
                 f"the archive {file} cannot be made: its folder {file.parent} does not exist; create it first"
             )
         if not os.access(file.parent, os.W_OK | os.X_OK):
-            raise ArchiveError(
-                f"the archive {file} cannot be made: its folder {file.parent} is not writable; name another"
-            )
+            raise ArchiveError(f"the archive {file} cannot be made: its folder {file.parent} is not writable; name another")
         return
     if not os.access(file, os.R_OK):
         raise ArchiveError(f"the archive {file} cannot be read; check the file's permissions")
     if not read_only and not os.access(file, os.W_OK):
-        raise ArchiveError(
-            f"the archive {file} cannot be written; check the file's permissions, or name another archive"
-        )
+        raise ArchiveError(f"the archive {file} cannot be written; check the file's permissions, or name another archive")
 
 
 def sqlite_uri(file: Path, mode: str) -> str:
@@ -117,8 +101,7 @@ def make_engine(address: Address, *, read_only: bool, timeout: float = LOCK_SECO
             engine = create_engine(address.url, connect_args={"connect_timeout": max(2, int(timeout))})
         except ModuleNotFoundError as error:
             raise ArchiveError(
-                f"archives on PostgreSQL need the package {error.name}; "
-                "install sldagent with its 'postgres' extra"
+                f"archives on PostgreSQL need the package {error.name}; install sldagent with its 'postgres' extra"
             ) from error
         return engine.execution_options(postgresql_readonly=True) if read_only else engine
     return _sqlite_engine(address.file, read_only=read_only, timeout=timeout)
@@ -129,9 +112,7 @@ def _sqlite_engine(file: Path, *, read_only: bool, timeout: float) -> Engine:
 
     def connect() -> sqlite3.Connection:
         # isolation_level None: the driver opens no transaction of its own; `begin` below opens every one.
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             if read_only:

@@ -125,9 +125,7 @@ def _add(rows: Rows, run: str, record: CandidateRecord, committed: datetime) -> 
                 "target": cut.target,
                 "rows": int(cut.rows),
                 "log_mse": _column("log_mse", cut.log_mse, f"{position}.log_mse", special),
-                "kept_log_mse": _column(
-                    "kept_log_mse", cut.kept_log_mse, f"{position}.kept_log_mse", special
-                ),
+                "kept_log_mse": _column("kept_log_mse", cut.kept_log_mse, f"{position}.kept_log_mse", special),
             }
         )
     header, data = pack(e.parameters, e.x_boot, special)

@@ -28,19 +28,13 @@ def version(connection: Connection) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE not in tables:
         if tables and connection.dialect.name == "sqlite":
-            raise ArchiveError(
-                "it is a database of another program, not an archive; name another with --archive"
-            )
+            raise ArchiveError("it is a database of another program, not an archive; name another with --archive")
         if "candidate" in tables or "run" in tables:
-            raise ArchiveError(
-                "its database holds tables of another program; give the archive a database of its own"
-            )
+            raise ArchiveError("its database holds tables of another program; give the archive a database of its own")
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()
     if len(found) != 1:
-        raise ArchiveError(
-            "its version is not recorded, so it is damaged or its creation was cut off; name another file"
-        )
+        raise ArchiveError("its version is not recorded, so it is damaged or its creation was cut off; name another file")
     return str(found[0])
 
 

@@ -30,9 +30,7 @@ class Block:
     special: dict[str, float]
 
 
-def pack(
-    parameters: Mapping[str, FloatArray], x_boot: FloatArray, special: Mapping[str, float]
-) -> tuple[str, bytes]:
+def pack(parameters: Mapping[str, FloatArray], x_boot: FloatArray, special: Mapping[str, float]) -> tuple[str, bytes]:
     """(header, data) of a block."""
     arrays = [(name, np.asarray(value, dtype="<f8")) for name, value in parameters.items()]
     boot = np.asarray(x_boot, dtype="<f8")
@@ -52,9 +50,7 @@ def unpack(header: str, data: bytes) -> Block:
     try:
         described = json.loads(header)
         if described["format"] != FORMAT:
-            raise ArchiveError(
-                f"fitted values are stored in format {described['format']}, this release reads {FORMAT}"
-            )
+            raise ArchiveError(f"fitted values are stored in format {described['format']}, this release reads {FORMAT}")
         shapes = [(str(name), tuple(int(n) for n in shape)) for name, shape in described["parameters"]]
         shapes.append(("", tuple(int(n) for n in described["x_boot"])))
         special = {str(name): float(value) for name, value in described.get("special", {}).items()}
@@ -62,9 +58,7 @@ def unpack(header: str, data: bytes) -> Block:
         raise ArchiveError(f"the description of a candidate's fitted values is damaged ({error})") from error
     sizes = [math.prod(shape) for _, shape in shapes]
     if 8 * sum(sizes) != len(data):
-        raise ArchiveError(
-            f"fitted values are damaged: {len(data)} bytes stored where {8 * sum(sizes)} are described"
-        )
+        raise ArchiveError(f"fitted values are damaged: {len(data)} bytes stored where {8 * sum(sizes)} are described")
     numbers = np.frombuffer(data, dtype="<f8").astype(np.float64)
     parts = np.split(numbers, np.cumsum(sizes)[:-1])
     arrays = [part.reshape(shape) for part, (_, shape) in zip(parts, shapes, strict=True)]

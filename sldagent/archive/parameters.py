@@ -80,10 +80,7 @@ def cells(values: FloatArray, axes: tuple[str, ...] | None, names: Names) -> Ite
     grouped = array.reshape(1) if array.ndim == 0 else array
     count = max(1, len(names.targets))
     if axes is None or len(axes) != grouped.ndim - 1:
-        guess = [
-            TARGET_INDEX if n == 0 and count > 1 and size == count else ""
-            for n, size in enumerate(grouped.shape[1:])
-        ]
+        guess = [TARGET_INDEX if n == 0 and count > 1 and size == count else "" for n, size in enumerate(grouped.shape[1:])]
         axes = tuple(guess)
     lengths = [size for size, axis in zip(grouped.shape[1:], axes, strict=True) if axis != TARGET_INDEX]
     shared = grouped.shape[0] == 1 and len(names.groups) != 1

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from sldagent.archive.engine import Address, sqlite_uri
@@ -24,14 +24,15 @@ from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 from sldagent.resources import shipped
 
-_READS = frozenset(
-    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
-)
-_PRAGMAS = frozenset(
-    ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list")
-)
+_READS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
+_PRAGMAS = frozenset(("table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"))
 _STEPS = 100_000
 """Virtual-machine steps between two chances for Ctrl-C."""
+
+_TOKENS = re.compile(
+    r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | :: | :([A-Za-z_]\w*)""", re.DOTALL | re.VERBOSE
+)
+"""What may hold a colon that is no placeholder, or else a placeholder with its name."""
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 
@@ -55,8 +56,7 @@ def named_queries() -> dict[str, NamedQuery]:
         first = content.split("\n", 1)[0]
         if not first.startswith("-- "):
             raise ArchiveError(f"the named query {file.name} does not begin with a line '-- description'")
-        code = re.sub(r"--[^\n]*", "", content)
-        parameters = tuple(dict.fromkeys(re.findall(r"(?<![:\w]):([a-z_]+)", code)))
+        parameters = tuple(dict.fromkeys(_placeholders(content)))
         found[file.stem] = NamedQuery(file.stem, first[3:].strip(), content, parameters)
     return found
 
@@ -70,9 +70,7 @@ def ask(address: Address, engine: Engine, sql: str, parameters: Mapping[str, Any
     return _ask_postgres(engine, address.place, sql, parameters)
 
 
-def _authorize(
-    action: int, first: str | None, second: str | None, schema: str | None, inner: str | None
-) -> int:
+def _authorize(action: int, first: str | None, second: str | None, schema: str | None, inner: str | None) -> int:
     if action in _READS or (action == sqlite3.SQLITE_PRAGMA and first in _PRAGMAS):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
@@ -99,8 +97,8 @@ def _ask_sqlite(file: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
 
 
 def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str, Any]) -> Answer:
-    statement = text(sql).compile(engine)
-    missing = sorted(set(statement.params) - set(parameters))
+    needed = _placeholders(sql)
+    missing = [name for name in needed if name not in parameters]
     if missing:
         raise ArchiveError(f"the query needs a value for :{missing[0]}")
     with explained(place, "read it"):
@@ -111,9 +109,7 @@ def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str,
         try:
             cursor = driver.cursor()
             # Preparing sends the text by the extended protocol, which refuses a second statement.
-            cursor.execute(
-                str(statement), {name: parameters[name] for name in statement.params}, prepare=True
-            )
+            cursor.execute(_in_driver_style(sql), {name: parameters[name] for name in needed}, prepare=True)
             if cursor.description is None:
                 raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
             return [column.name for column in cursor.description], cursor.fetchall()
@@ -126,6 +122,16 @@ def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str,
         pooled.close()
 
 
+def _placeholders(sql: str) -> list[str]:
+    """Names of the ``:name`` placeholders outside quotes and comments, in order."""
+    return [found[1] for found in _TOKENS.finditer(sql) if found[1]]
+
+
+def _in_driver_style(sql: str) -> str:
+    """The statement with ``%(name)s`` for ``:name``, and every other per cent sign doubled."""
+    return _TOKENS.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], sql.replace("%", "%%"))
+
+
 def driver_errors(engine: Engine) -> type[Exception]:
     """The root of the driver's own errors."""
     found: type[Exception] = engine.dialect.loaded_dbapi.Error
@@ -136,7 +142,7 @@ def _mistake(message: str, place: str, error: Exception) -> str:
     """One sentence for a query that did not run."""
     reason = (message.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     lowered = reason.lower()
-    if any(mark in lowered for mark in ("not authorized", "prohibited", "readonly", "read-only")):
+    if any(mark in lowered for mark in ("not authorized", "authorization denied", "prohibited", "readonly", "read-only")):
         return f"the query does more than read ({reason}); only reading is possible here, with SELECT"
     if "one statement at a time" in lowered or "multiple commands" in lowered:
         return "the query holds more than one statement; ask one at a time"

@@ -31,9 +31,7 @@ CHUNK = 500
 def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
     """Run records, newest first; only the one named when `run` is given (exactly)."""
     query = select(*Run.__table__.columns).order_by(Run.started.desc(), Run.run.desc())
-    places = select(models.Shortlist.run, models.Shortlist.k).order_by(
-        models.Shortlist.run, models.Shortlist.place
-    )
+    places = select(models.Shortlist.run, models.Shortlist.k).order_by(models.Shortlist.run, models.Shortlist.place)
     if run is not None:
         query = query.where(Run.run == run)
         places = places.where(models.Shortlist.run == run)
@@ -91,11 +89,7 @@ def resolve_law(connection: Connection, law: str) -> tuple[str, int]:
     if law not in known and numbered:
         if head in known:
             return head, _checked(connection, head, int(tail))
-        if (
-            head
-            and not any(run.startswith(law) for run in known)
-            and any(run.startswith(head) for run in known)
-        ):
+        if head and not any(run.startswith(law) for run in known) and any(run.startswith(head) for run in known):
             run = resolve_run(connection, head)
             return run, _checked(connection, run, int(tail))
     run = resolve_run(connection, law)
@@ -198,9 +192,7 @@ def scorings(connection: Connection) -> list[ScoringRecord]:
     for row in connection.execute(select(*models.ScoringTarget.__table__.columns)).mappings():
         per_target[row["scoring"]][row["target"]] = _metrics(row)
     result = []
-    for row in connection.execute(
-        select(*models.Scoring.__table__.columns).order_by(models.Scoring.id)
-    ).mappings():
+    for row in connection.execute(select(*models.Scoring.__table__.columns).order_by(models.Scoring.id)).mappings():
         result.append(
             ScoringRecord(
                 law=row["law"],

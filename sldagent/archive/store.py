@@ -103,9 +103,7 @@ class Archive:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -114,9 +112,7 @@ class Archive:
     @contextmanager
     def _write(self, action: str) -> Iterator[Connection]:
         if self._read_only:
-            raise ArchiveError(
-                f"the archive {self.place} was opened for reading only, so nothing can {action} there"
-            )
+            raise ArchiveError(f"the archive {self.place} was opened for reading only, so nothing can {action} there")
         with explained(self.place, action), writing(self._engine) as connection:
             yield connection
 
@@ -127,9 +123,7 @@ class Archive:
 
     def _own(self, run: str) -> None:
         if run not in self._islands:
-            raise ArchiveError(
-                f"run {run} is not being written here: only the process that started a run may add to it"
-            )
+            raise ArchiveError(f"run {run} is not being written here: only the process that started a run may add to it")
 
     # Writing
     #
@@ -143,9 +137,7 @@ class Archive:
             name = f"{slug}-{token()}"
             if name not in known:
                 return name
-        raise ArchiveError(
-            f"no free run id for the task {task} in the archive {self.place}; use a new archive"
-        )
+        raise ArchiveError(f"no free run id for the task {task} in the archive {self.place}; use a new archive")
 
     def start_run(
         self,
@@ -203,9 +195,7 @@ class Archive:
                 candidates=candidates, failures=failures, seconds=seconds, extra=extra or {},
                 finished=self._clock(),
             )  # fmt: skip
-            shown = {*read.front_indices(connection, run), *shortlist} | (
-                set() if choice is None else {choice}
-            )
+            shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
         del self._islands[run]
 
@@ -214,9 +204,7 @@ class Archive:
         with self._write("write parameters") as connection:
             parameters.materialise(connection, read.resolve_run(connection, run), ks)
 
-    def log_scoring(
-        self, law_id: str, split: str, source: str, rows: int, metrics: Mapping[str, Any]
-    ) -> None:
+    def log_scoring(self, law_id: str, split: str, source: str, rows: int, metrics: Mapping[str, Any]) -> None:
         """Log that a law read rows outside training.
 
         `metrics` holds ``r2``, ``nmse``, ``nmae`` and, by target, ``per_target``.  A law that is not in this

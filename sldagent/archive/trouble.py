@@ -43,6 +43,10 @@ _SENTENCES = (
         "unable to open database file",
         "the archive {place} cannot be opened; check that its folder exists and is writable",
     ),
+    (
+        "connection",
+        "the archive {place} cannot be reached ({reason}); check that its server runs and that the address is right",
+    ),
     ("are immutable", "finished candidates cannot be changed: the archive {place} refused to {action}"),
     (
         "no such table",
@@ -64,9 +68,7 @@ def sentence(place: str, action: str, error: BaseException) -> str:
         if mark in lowered:
             return text.format(place=place, action=action, reason=reason)
     if isinstance(error, (IntegrityError, sqlite3.IntegrityError)):
-        return (
-            f"the archive {place} refused to {action}, because a key is missing or already there ({reason})"
-        )
+        return f"the archive {place} refused to {action}, because a key is missing or already there ({reason})"
     return f"the archive {place} failed to {action} ({reason})"
 
 
@@ -78,8 +80,6 @@ def explained(place: str, action: str) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, OSError) as error:
         raise ArchiveError(sentence(place, action, error)) from error
     except UnicodeError as error:
-        raise ArchiveError(
-            f"a text holds characters that cannot be stored in the archive {place} ({error})"
-        ) from error
+        raise ArchiveError(f"a text holds characters that cannot be stored in the archive {place} ({error})") from error
     except OverflowError as error:
         raise ArchiveError(f"a number is too large for the archive {place} to {action} ({error})") from error

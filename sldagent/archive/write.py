@@ -78,21 +78,15 @@ def _island(run: str, number: int, island: Mapping[str, Any]) -> Row:
     }
 
 
-def commit(
-    connection: Connection, run: str, records: Iterable[CandidateRecord], islands: int, committed: datetime
-) -> int:
+def commit(connection: Connection, run: str, records: Iterable[CandidateRecord], islands: int, committed: datetime) -> int:
     """Add finished candidates; returns how many.  Raises ArchiveError for an unknown island or a later
     parent."""
     batch = list(records)
     for record in batch:
         if not 0 <= record.island < islands:
-            raise ArchiveError(
-                f"candidate {record.k} of run {run} names island {record.island}; the run has {islands}"
-            )
+            raise ArchiveError(f"candidate {record.k} of run {run} names island {record.island}; the run has {islands}")
         if any(not 0 <= parent < record.k for parent in record.parents):
-            raise ArchiveError(
-                f"candidate {record.k} of run {run} names parents {record.parents}, not all before it"
-            )
+            raise ArchiveError(f"candidate {record.k} of run {run} names parents {record.parents}, not all before it")
     rows = to_rows(run, batch, committed)
     _insert(connection, models.Candidate, rows.candidate)
     _insert(connection, models.Parentage, rows.parentage)
@@ -108,9 +102,7 @@ def _insert(connection: Connection, model: type[models.Base], rows: list[Row]) -
         connection.execute(insert(table(model)), rows)
 
 
-def add_event(
-    connection: Connection, run: str, kind: str, message: str, data: Mapping[str, Any], created: datetime
-) -> None:
+def add_event(connection: Connection, run: str, kind: str, message: str, data: Mapping[str, Any], created: datetime) -> None:
     """Append one line to the run's log."""
     last = connection.scalar(select(func.max(models.Event.n)).where(models.Event.run == run))
     values = {
@@ -156,9 +148,7 @@ def finish_run(
         "extra": to_json(extra, "extra"),
     }
     connection.execute(update(models.Run).where(models.Run.run == run), values)
-    _insert(
-        connection, models.Shortlist, [{"run": run, "place": n, "k": int(k)} for n, k in enumerate(shortlist)]
-    )
+    _insert(connection, models.Shortlist, [{"run": run, "place": n, "k": int(k)} for n, k in enumerate(shortlist)])
 
 
 def add_scoring(

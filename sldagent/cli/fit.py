@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from sldagent.cli import output
 from sldagent.cli.options import add_common, add_roles, load_task, seed_int
 from sldagent.report.tables import number, table
@@ -15,7 +13,9 @@ from sldagent.report.tables import number, table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE|CARD|NAME", help="CSV or Parquet table, task card (.toml) or built-in task")
     parser.add_argument(
-        "--law", metavar="LAW", required=True,
+        "--law",
+        metavar="LAW",
+        required=True,
         help="a published law ('sldagent laws'), a formula such as \"E + A*N**-a\", or a program file (.py)",
     )
     parser.add_argument("--loss", metavar="LOSS", help="mse, relative, log, huber:DELTA or lad (default: the law's own)")
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from sldagent.api import fit_task
     from sldagent.report.formula import formula_text
+    from sldagent.report.parameters import parameter_lines
 
     task = load_task(args, args.table)
     fitted = fit_task(task, args.law, args.loss, args.seed)
@@ -39,15 +40,18 @@ def run(args: argparse.Namespace) -> int:
     for note in task.notes:
         output.show(f"guessed: {note}")
     output.show(f"{', '.join(fitted.targets)} = {formula_text(fitted.program.law)}")
-    rows = []
-    for name, values in fitted.parameters.items():
-        errors = (fitted.standard_errors or {}).get(name)
-        for index in np.ndindex(values.shape):
-            group = fitted.groups[index[0]] if len(values) > 1 else ""
-            element = f"[{', '.join(str(i + 1) for i in index[1:])}]" if len(index) > 1 else ""
-            rows.append((group, name + element, number(float(values[index]), 6),
-                         None if errors is None else number(float(errors[index]), 2)))
+    errors = fitted.standard_errors or {}
+    rows = [
+        (
+            group,
+            label,
+            number(float(fitted.parameters[name][index]), 6),
+            number(float(errors[name][index]), 2) if name in errors else None,
+        )
+        for group, label, name, index in parameter_lines(fitted)
+    ]
     columns = ["group", "parameter", "value", "± se"]
     output.show(table(columns, rows, numbers=columns[2:]))
-    output.show(f"objective {number(fitted.objective, 6)}, R2 {number(fitted.r2, 6)} on the {int(np.sum(task.split == 'train'))} rows fitted")
+    n = len(task.part("train").X)
+    output.show(f"objective {number(fitted.objective, 6)}, R2 {number(fitted.r2, 6)} on the {n} rows fitted")
     return 0

@@ -26,10 +26,17 @@ def run(args: argparse.Namespace) -> int:
         output.print_json({"run": record.run, "front": laws})
         return 0
     rows = [
-        (("* " if c.k == record.choice else "  ") + str(law["law"]), number(c.evaluation.complexity), number(c.evaluation.x),
-         number(c.evaluation.x_se, 2), number(c.evaluation.mdl), law["formula"])
+        (
+            ("* " if c.k == record.choice else "  ") + str(law["law"]),
+            number(c.evaluation.complexity),
+            number(c.evaluation.x),
+            number(c.evaluation.x_se, 2),
+            number(c.evaluation.mdl),
+            law["formula"],
+        )
         for c, law in zip(front, laws, strict=True)
     ]
     columns = ["law", "C", "X", "± se", "MDL", "formula"]
-    output.show(table(columns, rows, numbers=columns[1:5], title=f"Front of {record.run} on {record.task} (* the choice)"))
+    output.show(f"Front of {record.run} on {record.task} (* the choice)")
+    output.show(table(columns, rows, numbers=columns[1:5]))
     return 0

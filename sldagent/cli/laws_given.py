@@ -35,7 +35,19 @@ def rows_argument(args: argparse.Namespace, text: str) -> str | pandas.DataFrame
     from sldagent.tasks.builtin import open_builtin
 
     _, rows = open_builtin(text, data_folder(args))
-    return pandas.DataFrame(dict(rows.columns))
+    return rows.source if Path(rows.source).is_file() else pandas.DataFrame(dict(rows.columns))
+
+
+def original_table(given: str | pandas.DataFrame) -> pandas.DataFrame:
+    """The table with its cells as they were written."""
+    import pandas
+
+    if not isinstance(given, str):
+        return given
+    path = Path(given)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return pandas.read_parquet(path)
+    return pandas.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -7,24 +7,21 @@ import sys
 from pathlib import Path
 
 from sldagent.cli import output
-from sldagent.cli.laws_given import add_data, resolve_law, rows_argument
+from sldagent.cli.laws_given import add_data, original_table, resolve_law, rows_argument
 from sldagent.cli.options import add_common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("law", metavar="LAW", help="a law's id, a run's id (its choice) or an exported JSON file")
     parser.add_argument("table", metavar="TABLE", help="CSV or Parquet table with the law's variables, or a built-in task")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to standard output)")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to the terminal)")
     add_data(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    import pandas
-
     from sldagent.errors import ExportError
     from sldagent.report.reach import beyond_notes
-    from sldagent.tasks.table import read_table
 
     law = resolve_law(args, args.law)
     given = rows_argument(args, args.table)
@@ -33,8 +30,7 @@ def run(args: argparse.Namespace) -> int:
     for note in beyond_notes(law.card, task):
         print(f"note: {note}", file=sys.stderr)
     names = [f"{name}_predicted" for name in law.targets]
-    frame = pandas.DataFrame(dict(read_table(Path(given)).columns)) if isinstance(given, str) else given
-    frame = frame.assign(**{name: predicted[:, k] for k, name in enumerate(names)})
+    frame = original_table(given).assign(**{name: predicted[:, k] for k, name in enumerate(names)})
     if args.output is None:
         if not args.json:
             frame.to_csv(sys.stdout, index=False)

@@ -14,7 +14,9 @@ from sldagent.report.tables import number, table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("law", metavar="LAW", help="a law's id, a run's id (its choice) or an exported JSON file")
     parser.add_argument("table", metavar="TABLE", help="CSV or Parquet table with variables and targets, or a built-in task")
-    parser.add_argument("--split", metavar="S", default="test", help="rows to score, by the split column, or 'all' (default: test)")
+    parser.add_argument(
+        "--split", metavar="S", default="test", help="rows to score by the split column, or all (default: test)"
+    )
     add_data(parser)
     add_common(parser)
 
@@ -31,18 +33,22 @@ def run(args: argparse.Namespace) -> int:
     per_target = {name: asdict(m) for name, m in parts.items()}
     if not is_file(args.law):
         with open_archive(args, read_only=False) as archive:
-            archive.log_scoring(
-                law.law, args.split, task.source, len(task.X), {**asdict(total), "per_target": per_target}
-            )
+            archive.log_scoring(law.law, args.split, task.source, len(task.X), {**asdict(total), "per_target": per_target})
     if args.json:
-        output.print_json({
-            "law": law.law, "split": args.split, "rows": len(task.X), **asdict(total),
-            "per_target": [{"target": name, **figures} for name, figures in per_target.items()],
-        })
+        output.print_json(
+            {
+                "law": law.law,
+                "split": args.split,
+                "rows": len(task.X),
+                **asdict(total),
+                "per_target": per_target,
+            }
+        )
         return 0
     rows = [(name, number(m.r2, 5), number(m.nmse), number(m.nmae)) for name, m in parts.items()]
     if len(rows) > 1:
         rows.append(("mean", number(total.r2, 5), number(total.nmse), number(total.nmae)))
     columns = ["target", "R2", "NMSE", "NMAE"]
-    output.show(table(columns, rows, numbers=columns[1:], title=f"{law.law} on {len(task.X)} rows ({args.split}) of {task.source}"))
+    output.show(f"{law.law} on {len(task.X)} rows ({args.split}) of {task.source}")
+    output.show(table(columns, rows, numbers=columns[1:]))
     return 0

@@ -67,9 +67,7 @@ def persistence(evaluator: Evaluator) -> Persistence | None:
 
 def _cut(evaluator: Evaluator, cut: PreparedCut, columns: list[int]) -> list[CutScore]:
     task, kept = evaluator.grounds.task, cut.kept
-    logs = np.column_stack(
-        [kept.X[:, k] if task.variables[k].log else np.log(kept.X[:, k]) for k in columns]
-    )
+    logs = np.column_stack([kept.X[:, k] if task.variables[k].log else np.log(kept.X[:, k]) for k in columns])
     joint = ((logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-300)).mean(axis=1)
     last = np.full((len(kept.Y), kept.groups), np.nan)
     for group in range(kept.groups):

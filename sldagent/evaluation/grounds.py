@@ -149,7 +149,7 @@ def _printing_variance(Y: FloatArray) -> FloatArray:
     """(targets,) variance of rounding to the last printed digit: digit**2 / 12."""
     out = []
     for y in Y.T:
-        digits = next((d for d in range(0, 13) if np.all(np.abs(np.round(y, d) - y) <= 1e-12 * np.maximum(1.0, np.abs(y)))), 13)
+        digits = next((d for d in range(13) if np.all(np.abs(np.round(y, d) - y) <= 1e-12 * np.maximum(1.0, np.abs(y)))), 13)
         out.append(10.0 ** (-2 * digits) / 12.0)
     return np.array(out)
 

@@ -32,7 +32,7 @@ class Observer(Protocol):
     def on_event(self, event: Event) -> None: ...
 
     def on_wait(self, state: SearchState) -> None:
-        """Called a few times a second while evaluations are waited for."""
+        """Called at least a few times a second while evaluations are waited for."""
         ...
 
 

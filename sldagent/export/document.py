@@ -138,8 +138,8 @@ def check_document(document: Any, where: str) -> Program:
         raise ExportError(f"{where} is not a law written by sldagent: its key 'format' is not '{FORMAT}'")
     if document.get("version") != VERSION:
         raise ExportError(
-            f"{where} has version {document.get('version')!r} of the law format, this sldagent reads version {VERSION}: "
-            "export the law again with this version"
+            f"{where} has version {document.get('version')!r} of the law format, this sldagent reads version "
+            f"{VERSION}: export the law again with this version"
         )
     for key, kind in _REQUIRED.items():
         if not isinstance(document.get(key), kind):

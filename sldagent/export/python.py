@@ -71,7 +71,7 @@ _GROUP_INDEX = '''
         """Position of each group's name in GROUPS, in the shape of `group`."""
         if group is None:
             if len(GROUPS) > 1:
-                raise ValueError(f"pass group=...: the law has its own parameters for each of {', '.join(GROUPS)}")
+                raise ValueError(f"pass group=..., one of {', '.join(GROUPS)}: each has its own parameters")
             return np.zeros((), dtype=int)
         names = np.asarray(group, dtype=object)
         positions = {name: k for k, name in enumerate(GROUPS)}
@@ -149,17 +149,16 @@ def _docstring(document: Mapping[str, Any], law: Law, names: _Names) -> str:
         text += ["", "The result has one more axis than the arguments, in the order of TARGETS."]
     column = document.get("group_column")
     if column:
-        text += [
-            "",
-            f"Every group of the column {_quoted(column)} has its own parameters; their names are in GROUPS.",
-        ]
+        text += ["", f"Each group of the column {_quoted(column)} has its own parameters; GROUPS names them."]
+    run, date, by, seed, table = (
+        comment(str(about.get(key, ""))) for key in ("run", "date", "sldagent", "seed", "source")
+    )
+    mode = comment(document["mode"])
+    x, se, size = (_figure(figures, key) for key in ("x", "x_se", "complexity"))
     text += [
         "",
-        f"Run {comment(str(about.get('run', '')))}, exported {comment(str(about.get('date', '')))} by sldagent "
-        f"{comment(str(about.get('sldagent', '')))}; seed {comment(str(about.get('seed', '')))}, "
-        f"{comment(str(document['mode']))} cuts, table {_quoted(str(about.get('source', '')))}.",
-        f"Extrapolation error X = {_figure(figures, 'x')} (standard error {_figure(figures, 'x_se')}), "
-        f"complexity {_figure(figures, 'complexity')}.",
+        f"Run {run}, exported {date} by sldagent {by}; seed {seed}, {mode} cuts, table '{table}'.",
+        f"Extrapolation error X = {x} (standard error {se}), complexity {size}.",
         '"""',
     ]
     return "\n".join(text)

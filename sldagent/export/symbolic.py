@@ -15,7 +15,7 @@ from sldagent.export.document import check_document, document_parameters
 from sldagent.laws.expr import TARGET_INDEX, Expr, add, num, var
 from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.program import Law
-from sldagent.laws.views import to_latex
+from sldagent.laws.views import latex_name, to_latex
 
 _TAKEN = ("sp", "LAWS", "sum", "range", "len")
 
@@ -31,8 +31,13 @@ def sympy_source(document: Mapping[str, Any]) -> str:
     symbols = fresh([v["symbol"] for v in document["variables"]], _TAKEN)
     dialect = Dialect(_sympy_call, lambda e: symbols[e.name], lambda e: e.name, str, str, scalar="sp.Float")
     out = [
-        f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}, one expression
-        per group.', "", f"    {comment(document['formula'])}", '"""', "", "import sympy as sp", "",
+        f'"""Scaling law {comment(document["law"])} of the task {comment(document["task"])}, by group.',
+        "",
+        f"    {comment(document['formula'])}",
+        '"""',
+        "",
+        "import sympy as sp",
+        "",
     ]
     for v in document["variables"]:
         kind = "real" if v.get("log") or v["role"] != "scale" else "positive"
@@ -130,7 +135,7 @@ def _table(document: Mapping[str, Any], law: Law) -> tuple[list[str], list[list[
         for p in law.parameters
         for place in product(*(range(lengths[a]) for a in inner[p.name]))
     ]
-    heads = [_head(name, place) for name, place in columns]
+    heads = [latex_name(name, tuple(str(k + 1) for k in place)) for name, place in columns]
     rows = []
     targets = [t["name"] for t in document["targets"]]
     for g, group in enumerate(document["groups"]):
@@ -142,42 +147,6 @@ def _table(document: Mapping[str, Any], law: Law) -> tuple[list[str], list[list[
                 cells.append(_number(float(values[name][(g if len(values[name]) > 1 else 0, *at)])))
             rows.append(cells)
     return heads, rows
-
-
-_GREEK = (
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "rho",
-    "sigma",
-    "tau",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-)
-
-
-def _head(name: str, place: tuple[int, ...]) -> str:
-    """A parameter's name in mathematics; elements get their position as a subscript."""
-    stem, _, tail = name.partition("_")
-    digits = stem.rstrip("0123456789")
-    if not tail and digits and digits != stem:
-        stem, tail = digits, stem[len(digits) :]
-    text = f"\\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{_escape(stem)}}}"
-    subscripts = [rf"\mathrm{{{_escape(tail)}}}" if not tail.isdigit() else tail] if tail else []
-    subscripts += [str(k + 1) for k in place]
-    return text + (f"_{{{', '.join(subscripts)}}}" if subscripts else "")
 
 
 def _number(value: float) -> str:

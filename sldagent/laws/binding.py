@@ -14,9 +14,9 @@ The rules:
 * Several targets: every parameter of group scope gets the target's index ``i``, so that each target has its
   own values.
 * Where a target may be negative (its range or a training row says so), floors and amplitudes become
-  ``real()`` and the residuals are raw; where a target is bounded above (an accuracy), amplitudes become
-  ``real()``, so that a curve may rise. A form that is positive by construction is not bound to a target with
-  a training row at or below zero.
+  ``real()`` and residuals are raw and squared, because a Huber threshold on logarithms has no meaning there;
+  where a target is bounded above (an accuracy), amplitudes become ``real()``, so that a curve may rise.  A
+  form that is positive by construction is not bound to a target with a training row at or below zero.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _adapted(entry: CatalogueLaw, train: Task) -> Program:
         law = _per_target(law)
     recipe: Recipe = program.recipe
     if negative and recipe.space != "raw":
-        recipe = replace(recipe, space="raw")
+        recipe = replace(recipe, loss="squared", space="raw")
     return replace(program, law=law, recipe=recipe)
 
 
@@ -200,8 +200,7 @@ def _fresh(name: str, taken: Collection[str]) -> str:
 
 
 def _value(expr: Expr, symbol: str, task_symbol: str, task: Task) -> Expr:
-    """What stands for the entry's variable: the task's, or ``exp`` of it where that is already a logarithm.
-    """
+    """What stands for the entry's variable: the task's, or ``exp`` of it where it is already a logarithm."""
     variable = next((v for v in task.variables if v.symbol == task_symbol), None)
     if variable is None or not variable.log:
         return var(task_symbol)

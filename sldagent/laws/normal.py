@@ -64,7 +64,7 @@ class Normaliser:
             return self.product([(*self.convert(a, env), 1.0) for a in e.args])
         if op == "neg":
             c, node = self.convert(e.args[0], env)
-            return 0.0 - c, node
+            return self._distributed(0.0 - c, node)
         if op == "div":
             return self.product([(*self.convert(e.args[0], env), 1.0), (*self.convert(e.args[1], env), -1.0)])
         if op == "sum":
@@ -92,7 +92,7 @@ class Normaliser:
         return found
 
     def _height(self, e: Expr) -> int:
-        """How many sums over vectors are nested in `e`; bound indices are named by it, from the inside out."""
+        """How many sums over vectors are nested in `e`; bound indices are named by it, inside out."""
         found = self._heights.get(id(e))
         if found is None:
             found = max((self._height(a) for a in e.args), default=0) + (e.op == "sum")
@@ -145,7 +145,7 @@ class Normaliser:
         if not kept:
             return constant, ONE
         if constant == 0.0 and len(kept) == 1:
-            return kept[0]
+            return self._distributed(*kept[0])
         return 1.0, sum_node(constant, kept)
 
     # Products -------------------------------------------------------------------------------------
@@ -185,7 +185,8 @@ class Normaliser:
             if base.op == "+" and en is ONE and ec == int(ec):
                 sign, base = self._oriented(base)
                 c *= sign if ec % 2 else 1.0
-            elif self.pool.merge and en is not ONE:
+            elif en is not ONE:
+                ec, en = self._distributed(ec, en)
                 ec = self.merger.absorbed(ec, self.merger.coefficient(en)[0])
             earlier = found.get(base.text)
             if earlier is None:
@@ -206,19 +207,30 @@ class Normaliser:
             return self.product([(c, rest, 1.0), *parts])
         if self.pool.merge:
             c, kept = self.merger.factors(c, kept)
-        return c, product_node(kept)
+        return self._distributed(c, product_node(kept))
 
     def _oriented(self, node: Node) -> Pair:
-        """A sum with its sign taken out so that most terms, or else its number or first term, are positive."""
-        free = [self.signs and self.merger.any_sign(n) for _, n in node.terms]
-        fixed = [c for (c, _), f in zip(node.terms, free, strict=True) if not f]
+        """A sum without its sign: most terms, or else its number or first term, become positive."""
+        fixed = [c for c, n in node.terms if not (self.signs and self.merger.any_sign(n))]
         minus = sum(1 for c in fixed if c < 0) + (node.value < 0)
         plus = len(fixed) + (node.value != 0) - minus
         first = node.value or (fixed[0] if fixed else 1.0)
         if minus < plus or (minus == plus and first > 0):
             return 1.0, node
-        terms = [(c if f else -c, n) for (c, n), f in zip(node.terms, free, strict=True)]
-        return -1.0, sum_node(0.0 - node.value, terms)
+        return -1.0, self._negated(node)
+
+    def _negated(self, node: Node) -> Node:
+        """The negative of a sum; terms whose parameter takes any sign keep theirs in the form for the hash."""
+        return sum_node(
+            0.0 - node.value,
+            [(c if self.signs and self.merger.any_sign(n) else -c, n) for c, n in node.terms],
+        )
+
+    def _distributed(self, c: float, node: Node) -> Pair:
+        """A minus goes into a sum, or into a parameter that may take it, so that equal values have one form."""
+        if c == -1.0 and node.op == "+":
+            return 1.0, self._negated(node)
+        return (abs(c) if c < 0 and self.signs and self.merger.any_sign(node) else c), node
 
     # Powers and functions -------------------------------------------------------------------------
 

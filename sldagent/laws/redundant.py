@@ -145,7 +145,7 @@ class Merger:
         if not free:
             return c, factors
         result = [f for f in factors if f not in free]
-        free.sort(key=lambda f: (f[0].mask, f[1], f[0].text))
+        free.sort(key=lambda f: (f[0].mask, -f[1], f[0].text))
         merged, k = [(b, e) for b, e, _ in free], 0
         while k < len(merged):
             p, e = merged[k]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from sldagent.laws.canonical import structure_hash
 from sldagent.laws.program import Program
 
 
@@ -61,3 +63,14 @@ class Proposer(Protocol):
     def propose(self, context: Context, rng: np.random.Generator) -> Proposal:
         """One child."""
         ...
+
+
+def program_key(program: Program) -> str:
+    """What tells candidates apart: the law's structure and the fit recipe (a law fitted otherwise is another candidate).
+
+    A run's `Context.seen` holds `structure_hash(law)` and this key of every candidate.
+    """
+    r = program.recipe
+    delta = r.delta if r.loss == "huber" else 0.0
+    content = f"{r.loss},{r.space},{delta!r},{r.starts},{sorted(w for _, w in r.ridge)},{program.custom_fit}"
+    return f"{structure_hash(program.law)}-{hashlib.sha1(content.encode()).hexdigest()[:12]}"

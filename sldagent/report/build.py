@@ -11,16 +11,20 @@ import numpy as np
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
-from sldagent.errors import SldagentError
 from sldagent.evaluation.baseline import persistence, power_law
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.intervals import Interval, parameter_intervals
 from sldagent.evaluation.result import CutScore, Evaluation
-from sldagent.fitted import Fitted, from_candidate
+from sldagent.fitted import Fitted, from_candidate, named_parameters
 from sldagent.jsonable import jsonable
+from sldagent.laws.canonical import structure_hash
+from sldagent.laws.catalogue import bind, catalogue
+from sldagent.laws.parse import parse_program
 from sldagent.report.beyond import Beyond, predict_beyond
+from sldagent.report.formula import formula_text
 from sldagent.session import Outcome
 from sldagent.tasks.cuts import asked_reach, tested_reach
+from sldagent.tasks.task import Task
 
 TEN_TIMES = 10.0
 
@@ -138,13 +142,21 @@ def _rms(log_mse: Sequence[float]) -> float:
 def _lines(outcome: Outcome, evaluator: Evaluator) -> list[Line]:
     """Choice, short list, published laws from the best to the worst, baselines."""
     summary = outcome.summary
+    titles = published_names(evaluator.grounds.task)
     lines = []
+
+    def add(role: str, k: int) -> None:
+        record = summary.records[k]
+        title = titles.get(record.structure)
+        name = summary.law(k) + (f" ({title})" if title else "")
+        lines.append(_line(role, name, record.evaluation, record.formula))
+
     for place, k in enumerate(summary.shortlist):
-        lines.append(_record_line("choice" if place == 0 else "short list", summary.law(k), summary.records[k]))
+        add("choice" if place == 0 else "short list", k)
     published = [k for k in summary.catalogue if k not in summary.shortlist]
     published = [k for k in published if summary.records[k].evaluation.failure is None]
     for k in sorted(published, key=lambda k: (summary.records[k].evaluation.x, k)):
-        lines.append(_record_line("published", summary.law(k), summary.records[k]))
+        add("published", k)
     return lines + _baselines(evaluator)
 
 
@@ -161,31 +173,44 @@ def _baselines(evaluator: Evaluator) -> list[Line]:
     return lines
 
 
-def _record_line(role: str, name: str, record: CandidateRecord) -> Line:
-    label = f"{name} {record.note}" if role == "published" and record.note else name
-    return _line(role, label, record.evaluation, record.formula)
+def published_names(task: Task) -> dict[str, str]:
+    """Structure hash -> name of the published law that has this structure over the task's variables."""
+    names: dict[str, str] = {}
+    for entry in catalogue():
+        for program in bind(entry, task):
+            names.setdefault(structure_hash(program.law), entry.name)
+    return names
 
 
 def _line(role: str, name: str, evaluation: Evaluation, formula: str = "") -> Line:
     return Line(
-        role, name, evaluation.complexity, evaluation.x, evaluation.x_se, evaluation.mdl,
-        errors_by_variable(evaluation.cuts), formula, "" if evaluation.valid else evaluation.invalid_reason,
+        role,
+        name,
+        evaluation.complexity,
+        evaluation.x,
+        evaluation.x_se,
+        evaluation.mdl,
+        errors_by_variable(evaluation.cuts),
+        formula,
+        "" if evaluation.valid else evaluation.invalid_reason,
     )
 
 
 def law_summary(law: str, record: CandidateRecord, groups: tuple[str, ...]) -> dict[str, object]:
     """One law as JSON: id, formula, parameters and figures."""
-    from sldagent.fitted import named_parameters
-    from sldagent.laws.parse import parse_program
-    from sldagent.report.formula import formula_text
-
     evaluation = record.evaluation
-    try:
-        formula = formula_text(parse_program(record.source).law)
-    except SldagentError:
-        formula = record.formula
     return {
-        "law": law, "formula": formula, "x": evaluation.x, "x_se": evaluation.x_se,
-        "complexity": evaluation.complexity, "mdl": evaluation.mdl, "valid": evaluation.valid,
+        "law": law,
+        "formula": source_formula(record),
+        "x": evaluation.x,
+        "x_se": evaluation.x_se,
+        "complexity": evaluation.complexity,
+        "mdl": evaluation.mdl,
+        "valid": evaluation.valid,
         "parameters": named_parameters(evaluation.parameters, groups),
     }
+
+
+def source_formula(record: CandidateRecord) -> str:
+    """The formula in the parameters that were fitted (the canonical one in the record may have merged some)."""
+    return formula_text(parse_program(record.source).law)

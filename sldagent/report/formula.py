@@ -49,6 +49,8 @@ def _filled(e: Expr, values: Mapping[str, float]) -> Expr:
             return node.args[0].args[0]
         if node.op == "mul" and any(a.op == "neg" and a.args[0].op == "num" for a in node.args):
             return _sign_out(node)
+        if node.op == "div" and node.args[0].op == "neg":
+            return neg(replace(node, args=(node.args[0].args[0], node.args[1])))
         return node
 
     return transform(e, put)

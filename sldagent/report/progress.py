@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
-SHOWN_EVENTS = ("stop",)
+SHOWN_EVENTS = ("start", "stop")
 """Events that get a plain line of their own."""
 
 
@@ -55,6 +55,8 @@ class PlainProgress:
         self.on_wait(state)
 
     def on_event(self, event: Event) -> None:
+        if event.kind == "start":
+            self._start = self._last = self._clock()
         if event.kind in SHOWN_EVENTS:
             print(event.message, file=self._stream, flush=True)
 
@@ -94,6 +96,8 @@ class LiveProgress:
         self.on_wait(state)
 
     def on_event(self, event: Event) -> None:
+        if event.kind == "start":
+            self._start = self._clock()
         self._event = event.message
 
     def on_wait(self, state: SearchState) -> None:

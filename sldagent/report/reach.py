@@ -22,7 +22,8 @@ def beyond_notes(card: Mapping[str, Any], task: Task) -> Iterator[str]:
         outside = int(((column < low - abs(low) * 1e-9) | (column > high + abs(high) * 1e-9)).sum())
         if not outside:
             continue
-        text = f"{outside} of {len(column)} rows have {v['symbol']} outside {number(low)} to {number(high)}, where the law was fitted"
+        fitted = f"{number(low)} to {number(high)}"
+        text = f"{outside} of {len(column)} rows have {v['symbol']} outside {fitted}, where the law was fitted"
         if v["role"] == "scale":
             top = float(column.max())
             beyond = math.exp((top - high) * math.log(v["log_base"])) if v["log"] else top / high

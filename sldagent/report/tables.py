@@ -26,17 +26,13 @@ def cell(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = (), title: str | None = None
-) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
     """A table; the columns named in `numbers` are right-aligned and never wrapped."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    out = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=title, title_justify="left", title_style="bold"
-    )
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
         right = name in numbers
         out.add_column(Text(name), justify="right" if right else "left", no_wrap=right, overflow="fold")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sldagent.report.build import TEN_TIMES, Line, Report
+from sldagent.report.build import TEN_TIMES, Line, Report, source_formula
 from sldagent.report.formula import exponents, formula_text
+from sldagent.report.parameters import parameter_lines
 from sldagent.report.tables import number, ratio, table
 from sldagent.session import Grounds
 
@@ -38,7 +39,8 @@ def opening(grounds: Grounds) -> Iterator[str]:
     for t, target in enumerate(task.targets):
         span = f"{number(float(train.Y[:, t].min()))} to {number(float(train.Y[:, t].max()))}"
         unit = f" {target.unit}" if target.unit else ""
-        yield f"  {target.name}: target, {span}{unit}; a law may predict {number(target.range[0])} to {number(target.range[1])}"
+        low, high = (number(end) for end in target.range)
+        yield f"  {target.name}: target, {span}{unit}; a law may predict {low} to {high}"
     for note in task.notes:
         yield f"  guessed: {note}"
     where = "where the wanted rows lie" if grounds.mode == "targeted" else "not told where predictions are wanted"
@@ -62,13 +64,10 @@ def closing(report: Report) -> Iterator[str | Table]:
         yield from _next_steps(report)
         return
     yield from _choice(report, report.choice)
-    yield _comparison(report)
-    yield (
-        "int, ext: root mean square error inside the kept rows and on the held-out rows of the cuts of a variable, in units of "
-        "the target's training spread. X: mean logarithm of the squared extrapolation error (lower is better)."
-    )
-    yield _parameters(report, report.choice)
+    yield from _comparison(report)
+    yield from _parameters(report, report.choice)
     yield "interval: 90 % of 64 refits to resampled training rows."
+    yield "\nPareto front: extrapolation error against complexity"
     yield _front(report)
     yield from _beyond(report)
     yield from _reach(report)
@@ -89,7 +88,7 @@ def _choice(report: Report, choice: Fitted) -> Iterator[str]:
     yield f"  why: {sentence}\n"
 
 
-def _comparison(report: Report) -> Table:
+def _comparison(report: Report) -> Iterator[str | Table]:
     heads = [f"{side} {v}" for v in report.cut_variables for side in ("int", "ext")]
     rows, published = [], 0
     for line in report.lines:
@@ -99,8 +98,15 @@ def _comparison(report: Report) -> Table:
         rows.append([line.role, line.name, *_figures(line), *_errors(line, report.cut_variables)])
     columns = ["", "law", "C", "X", "± se", "MDL", *heads]
     hidden = max(0, published - SHOWN_PUBLISHED)
-    title = "Laws on the cuts" + (f" ({hidden} more published laws did worse)" if hidden else "")
-    return table(columns, rows, numbers=columns[2:], title=title)
+    yield "Laws on the cuts" + (f" ({hidden} more published laws did worse)" if hidden else "")
+    yield table(columns, rows, numbers=columns[2:])
+    yield (
+        "int, ext: root mean square error inside the kept rows and on the held-out rows of the cuts of a variable, in\n"
+        "units of the target's training spread. X: mean logarithm of the squared extrapolation error (lower is better)."
+    )
+    for line in report.lines:
+        if line.invalid and line.role != "published":
+            yield f"! {line.name} may not be chosen: {line.invalid}"
 
 
 def _figures(line: Line) -> list[str]:
@@ -116,42 +122,39 @@ def _errors(line: Line, variables: tuple[str, ...]) -> list[str]:
     return out
 
 
-def _parameters(report: Report, choice: Fitted) -> Table:
+def _parameters(report: Report, choice: Fitted) -> Iterator[str | Table]:
     law = choice.program.law
     powers = exponents(law)
     bounds = () if report.choice_evaluation is None else report.choice_evaluation.at_bounds
     rows = []
-    for parameter in law.parameters:
-        values = choice.parameters[parameter.name]
-        interval = report.intervals.get(parameter.name)
+    for group, label, name, index in parameter_lines(choice, SHOWN_GROUPS):
+        interval = report.intervals.get(name)
         notes = []
-        if parameter.name in powers:
+        if name in powers:
             notes.append("exponent")
-        if parameter.name in bounds:
+        if name in bounds:
             notes.append("AT ITS BOUND")
-        if len(values) == 1 and len(choice.groups) > 1:
+        if not group and len(choice.groups) > 1:
             notes.append("shared by all groups")
-        for index in list(np.ndindex(values.shape))[: SHOWN_GROUPS * max(1, values[0].size)]:
-            span = "-" if interval is None else f"{number(interval.low[index])} to {number(interval.high[index])}"
-            rows.append((_label(parameter.name, index, choice, len(values)), float(values[index]), span, ", ".join(notes)))
-    title = "Parameters of the choice" + (f" (the first {SHOWN_GROUPS} groups)" if len(choice.groups) > SHOWN_GROUPS else "")
-    return table(["parameter", "value", "interval", ""], rows, numbers=["value", "interval"], title=title)
-
-
-def _label(name: str, index: tuple[int, ...], choice: Fitted, length: int) -> str:
-    element = f"[{', '.join(str(i + 1) for i in index[1:])}]" if len(index) > 1 else ""
-    group = f"  {choice.groups[index[0]]}" if length > 1 else ""
-    return f"{name}{element}{group}"
+        span = "-" if interval is None else f"{number(interval.low[index])} to {number(interval.high[index])}"
+        rows.append((group, label, float(choice.parameters[name][index]), span, ", ".join(notes)))
+    some = f" (the first {SHOWN_GROUPS} of {len(choice.groups)} groups)" if len(choice.groups) > SHOWN_GROUPS else ""
+    yield f"\nParameters of the choice{some}"
+    columns = ["group", "parameter", "value", "interval", ""]
+    if len(choice.groups) == 1:
+        yield table(columns[1:], [row[1:] for row in rows], numbers=["value", "interval"])
+    else:
+        yield table(columns, rows, numbers=["value", "interval"])
 
 
 def _front(report: Report) -> Table:
     summary = report.outcome.summary
-    rows = [
-        (summary.law(r.k), number(r.evaluation.complexity), number(r.evaluation.x, 4), number(r.evaluation.mdl), r.formula)
-        for r in report.front
-    ]
-    title = "Pareto front: extrapolation error against complexity"
-    return table(["law", "C", "X", "MDL", "formula"], rows, numbers=["C", "X", "MDL"], title=title)
+    rows = []
+    for r in report.front:
+        mark = "* " if r.k == summary.shortlist[0] else "  "
+        e = r.evaluation
+        rows.append((mark + summary.law(r.k), number(e.complexity), number(e.x), number(e.mdl), source_formula(r)))
+    return table(["  law", "C", "X", "MDL", "formula (* the choice)"], rows, numbers=["C", "X", "MDL"])
 
 
 def _beyond(report: Report) -> Iterator[str | Table]:
@@ -161,16 +164,21 @@ def _beyond(report: Report) -> Iterator[str | Table]:
         return
     inputs = ", ".join(f"{name} = {number(value)}" for name, value in beyond.point.items())
     gap = beyond.disagreement
-    rows = [
-        [*([group] if len(beyond.groups) > 1 else []), target, *(float(v) for v in beyond.values[:, g, t]),
-         f"{100 * gap[g, t]:.2g} %"]
-        for g, group in enumerate(beyond.groups[:SHOWN_GROUPS]) for t, target in enumerate(beyond.targets)
-    ]
-    heads = [*(["group"] if len(beyond.groups) > 1 else []), "target", *beyond.laws, "disagree by"]
-    yield table(heads, rows, numbers=[*beyond.laws, "disagree by"], title=f"{TEN_TIMES:g} times beyond the data ({inputs})")
+    several = len(beyond.laws) > 1
+    rows = []
+    for g, group in enumerate(beyond.groups[:SHOWN_GROUPS]):
+        for t, target in enumerate(beyond.targets):
+            values = [number(float(v)) for v in beyond.values[:, g, t]]
+            rows.append([group, target, *values, *([f"{100 * gap[g, t]:.2g} %"] if several else [])])
+    heads = ["group", "target", *beyond.laws, *(["disagree by"] if several else [])]
+    if len(beyond.groups) == 1:
+        heads, rows = heads[1:], [row[1:] for row in rows]
+    yield f"\n{TEN_TIMES:g} times beyond the data: {inputs}"
+    yield table(heads, rows, numbers=[*beyond.laws, "disagree by"])
     finite = gap[np.isfinite(gap)]
-    if len(beyond.laws) > 1 and gap.size > 1 and finite.size:
-        yield f"The short list disagrees by {100 * float(np.median(finite)):.2g} % (median), {100 * float(finite.max()):.2g} % at most."
+    if several and gap.size > 1 and finite.size:
+        middle, most = 100 * float(np.median(finite)), 100 * float(finite.max())
+        yield f"The short list disagrees by {middle:.2g} % (median), {most:.2g} % at most."
 
 
 def _reach(report: Report) -> Iterator[str]:
@@ -185,7 +193,8 @@ def _next_steps(report: Report) -> Iterator[str]:
     run = report.outcome.summary.run
     yield f"\nArchive: {report.outcome.archive}"
     if report.choice is not None:
-        yield f"Next: sldagent export {run} --format python -o law.py   (or: show {run}, front {run}, predict {run} TABLE, score {run} TABLE)"
+        yield f"Next: sldagent export {run} --format python -o law.py"
+        yield f"  or: sldagent show {run} | front {run} | predict {run} TABLE | score {run} TABLE"
 
 
 def _wrapped(text: str, indent: str) -> str:

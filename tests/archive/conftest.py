@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,10 +34,19 @@ recipe = fit(loss="squared")
 CARD = {"name": "toy", "groups": ["code", "web"], "targets": [{"name": "loss"}], "vectors": {}}
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new SQLite archive, to be copied."""
+    path = tmp_path_factory.mktemp("made") / "archive.db"
+    Archive.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture(params=BACK_ENDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path, made: Path) -> Iterator[str]:
     """Address of a new, empty archive, on each database in turn."""
     if request.param == "sqlite":
+        shutil.copy(made, tmp_path / "archive.db")
         yield f"sqlite:///{tmp_path / 'archive.db'}"
         return
     from sqlalchemy import create_engine, make_url, text

@@ -74,9 +74,7 @@ def test_the_law_view(
 ) -> None:  # fmt: skip
     run = start(archive)
     archive.commit(run, [record(0, x=-1.0), failed(1, "limits"), record(2, x=-2.0)])
-    archive.finish_run(
-        run, status="complete", choice=2, shortlist=[2], reason="", candidates=3, failures=1, seconds=1.0
-    )
+    archive.finish_run(run, status="complete", choice=2, shortlist=[2], reason="", candidates=3, failures=1, seconds=1.0)
     _, rows = archive.query("SELECT law, x, failure, chosen FROM law WHERE run = :run ORDER BY k", {"run": run})
     assert [tuple(row) for row in rows] == [
         (f"{run}-0", -1.0, None, False), (f"{run}-1", None, "limits", False), (f"{run}-2", -2.0, None, True),

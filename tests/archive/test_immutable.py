@@ -49,9 +49,7 @@ def test_the_database_refuses(
         equal(before, after)
 
 
-def test_sqlite_itself_refuses(
-    file: Path, start: Callable[..., str], record: Callable[..., CandidateRecord]
-) -> None:
+def test_sqlite_itself_refuses(file: Path, start: Callable[..., str], record: Callable[..., CandidateRecord]) -> None:
     with Archive.open(f"sqlite:///{file}") as archive:
         archive.commit(start(archive), [record(0)])
     connection = sqlite3.connect(file)

@@ -1,4 +1,4 @@
-"""A small search to run in tests: an archive in memory, a scripted proposer, a task whose rows do not matter."""
+"""A small search to run in tests: an archive in memory, a scripted proposer, a task with idle rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
 from pool_fakes import numbers, program
 
 from sldagent.archive.records import CandidateRecord
@@ -134,11 +133,8 @@ CARD: Mapping[str, Any] = {"name": "rig"}
 
 def table(records: Sequence[CandidateRecord]) -> list[tuple[Any, ...]]:
     """The candidates table without what may differ between equal runs (durations)."""
-    return [
-        (r.k, r.island, r.operator, r.parents, r.source, r.formula, r.structure, r.note)
-        + figures(r.evaluation)
-        for r in records
-    ]
+    names = ("k", "island", "operator", "parents", "source", "formula", "structure", "note")
+    return [(*(getattr(r, name) for name in names), *figures(r.evaluation)) for r in records]
 
 
 def figures(e: Evaluation) -> tuple[Any, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from pool_fakes import make_delayed, make_fake, program
 from search_rig import CARD, MemoryArchive, ScriptedProposer, Watcher, config, table, task
 
@@ -178,7 +177,8 @@ class RecipeProposer(ScriptedProposer):
     def seeds(self) -> list[Proposal]:
         law = program(1.0).law
         recipes = (
-            Recipe(), Recipe(loss="huber"), Recipe(starts=99), Recipe(loss="huber", delta=0.1), Recipe(delta=0.1),
+            Recipe(), Recipe(loss="huber"), Recipe(starts=99), Recipe(loss="huber", delta=0.1),
+            Recipe(delta=0.1),
         )
         return [Proposal(Program(law, recipe), "motif") for recipe in recipes]
 

@@ -17,7 +17,8 @@ from sldagent.evolution.state import Change, SearchState
 
 def record(k: int, x: float = 0.0, complexity: float = 10.0, **changes: Any) -> CandidateRecord:
     """A candidate of island k mod 3."""
-    values: dict[str, Any] = {"x": x, "complexity": complexity, "valid": True, "mdl": x, "fingerprint": f"f{k}"}
+    values: dict[str, Any] = {"x": x, "complexity": complexity, "valid": True, "mdl": x}
+    values["fingerprint"] = f"f{k}"
     own = {"operator": "op", "parents": (), "island": k % 3}
     own.update({key: changes.pop(key) for key in list(changes) if key in own})
     return CandidateRecord(
@@ -64,7 +65,8 @@ def test_twins_of_no_higher_complexity_block_later_ones() -> None:
 
 def test_settle_leaves_failures_and_new_predictions_alone() -> None:
     state, _ = fold(record(0, fingerprint="same"))
-    for evaluation in (Evaluation(failure=Failure("time"), fingerprint="same"), Evaluation(fingerprint="other")):
+    failed = Evaluation(failure=Failure("time"), fingerprint="same")
+    for evaluation in (failed, Evaluation(fingerprint="other")):
         assert state.settle(evaluation) is evaluation
 
 
@@ -82,8 +84,8 @@ def test_credit_counts_children_and_improvements() -> None:
 
 
 @pytest.mark.parametrize(("complexity", "improved"), [(12.0, True), (15.0, False)])
-def test_beating_all_parents_at_little_more_complexity_is_an_improvement(complexity: float, improved: bool) -> None:
-    state, changes = fold(
+def test_beating_all_parents_at_little_more_complexity_improves(complexity: float, improved: bool) -> None:
+    _, changes = fold(
         record(0, -9.0, 1.0), record(1, 2.0, 10.0), record(2, 2.0, 10.0),
         record(3, 1.0, complexity, parents=(1, 2)),  # its island's member 0 covers it, its parents do not
     )
@@ -95,7 +97,7 @@ def test_migration_copies_one_member_to_the_next_island() -> None:
     state, changes = fold(*records, migration_every=6)
     assert [c.migrated for c in changes] == [False] * 5 + [True]
     homes = [{m.k for m in island.members} for island in state.islands]
-    # Equal complexities rank by age, so either the most accurate (younger) or the older one travels, by weight.
+    # Equal complexities rank by age, so the more accurate (younger) or the older one travels, by weight.
     travellers = [homes[(i + 1) % 3] - {(i + 1) % 3, (i + 1) % 3 + 3} for i in range(3)]
     assert all(len(t) == 1 and t <= {i, i + 3} for i, t in enumerate(travellers))
     assert state.committed == 6

@@ -21,7 +21,8 @@ from sldagent.laws.parse import parse_program
 MIXTURE = """
 def law(r, N, c, k, t, alpha_1):
     z = [log(N), 1 / N]
-    return c[i] + k[i] * exp(sum(t[i, j] * r[j] for j in r)) + sum(z[m] for m in z) * smoothmax(N, 2, 3)**-alpha_1
+    size = sum(z[m] for m in z) * smoothmax(N, 2, 3)**-alpha_1
+    return c[i] + k[i] * exp(sum(t[i, j] * r[j] for j in r)) + size
 
 parameters = {"c": positive(), "k": positive(), "t": real(), "alpha_1": positive(scope="shared")}
 """
@@ -42,12 +43,8 @@ def test_document_holds_what_was_fitted(document: dict[str, Any]) -> None:
     assert document["law"] == "r1-4"
     assert document["version"] == 1
     assert document["parameters"]["t"]["axes"] == ["group", "target", "r"]
-    assert (
-        document["parameters"]["alpha_1"]["axes"] == ["group"]
-    )
-    assert (
-        document["parameters"]["alpha_1"]["scope"] == "shared"
-    )
+    assert document["parameters"]["alpha_1"]["axes"] == ["group"]
+    assert document["parameters"]["alpha_1"]["scope"] == "shared"
     assert document_parameters(document)["t"].shape == (2, 2, 2)
     assert document_parameters(document)["alpha_1"].shape == (1,)
     assert document["variables"][2] | {"min": 0.5, "max": 20.0} == document["variables"][2]

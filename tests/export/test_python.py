@@ -133,9 +133,7 @@ def test_published_laws_match(exports: SimpleNamespace, name: str) -> None:
 
 def test_extreme_arguments_do_not_overflow(exports: SimpleNamespace) -> None:
     law = parse_program(
-        variables=("x",),
-        "def law(x, a):\n"
-        "    return a * softplus(x) + sigmoid(-x) + smoothmin(x, 1, 5) + logaddexp(x, 0)\n",
+        "def law(x, a):\n    return a * softplus(x) + sigmoid(-x) + smoothmin(x, 1, 5) + logaddexp(x, 0)\n",
         variables=("x",),
     )
     module = load(export_law(exports.make(law, symbols=("x",)), "python"))

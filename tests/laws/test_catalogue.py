@@ -294,7 +294,7 @@ def test_negative_targets_free_the_signs() -> None:
     task = three_scales(targets=(Target("gain"),), Y=np.linspace(-1, 2, 7).reshape(-1, 1))
     program = bind(find("chinchilla"), task)[0]
     assert sorted(p.kind for p in program.law.parameters) == ["positive", "positive", "real", "real", "real"]
-    assert program.recipe.space == "raw"
+    assert (program.recipe.loss, program.recipe.space) == ("squared", "raw")
     assert bind(find("kaplan"), task) == []
     loss = bind(find("chinchilla"), three_scales())[0]
     assert {p.kind for p in loss.law.parameters} == {"positive"}

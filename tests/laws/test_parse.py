@@ -180,7 +180,7 @@ def test_refused_formulas(text: str, line: int, column: int | None, says: str) -
     ("import os\ndef law(N): return N", 1, "import"),
     ("parameters = {}", None, "no law"),
     ("def law(N): return N\ndef law(N): return N", 2, "twice"),
-    ("def law(N, N): return N", 1, "not valid Python"),
+    ("def law(N, N): return N", 1, "twice"),
     ("def law(N, *a): return N", 1, "plain arguments"),
     ("def law(N=2): return N", 1, "plain arguments"),
     ("def law(N: int): return N", 1, "annotations"),
@@ -226,7 +226,7 @@ def test_refused_formulas(text: str, line: int, column: int | None, says: str) -
     ("def law(a): return a\nrecipe = fit(delta=-1)", 2, "delta"),
     ("def law(a): return a\nrecipe = fit(ridge={'b': 1})", 2, "no parameter"),
     ("def law(a): return a\nrecipe = fit(**a)", 2, "unknown option"),
-    ("def law(a): return a\nparameters = {'a': real(start=(1, 2), start=(1, 3))}", 2, "not valid Python"),
+    ("def law(a): return a\nparameters = {'a': real(start=(1, 2), start=(1, 3))}", 2, "appears twice"),
 ])
 def test_refused_programs(text: str, line: int | None, says: str) -> None:
     with pytest.raises(LawError) as caught:
@@ -254,7 +254,7 @@ def test_comments_may_hold_any_letters() -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "(" * 150 + "N" + ")" * 150,
+    "(" * 250 + "N" + ")" * 250,
     "-" * 15_000 + "N",
     "exp(" * 150 + "N" + ")" * 150,
     "N" + "**N" * 3000,

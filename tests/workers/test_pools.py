@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-
 import pool_fakes
+import pytest
 from pool_fakes import make_broken, make_delayed, make_dying, make_fake, make_flaky, program
 
 from sldagent.evaluation.result import Evaluation

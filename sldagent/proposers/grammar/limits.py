@@ -47,16 +47,25 @@ def parameter_counts(law: Law, sizes: Mapping[str, int], targets: int) -> tuple[
 
 
 def excess(law: Law, profile: Profile, limits: Limits) -> str:
-    """Why the law is too large for the task; '' if it is not."""
+    """Why the law (in canonical form) is too large for the task; '' if it is not."""
+    return too_many(law, profile, limits) or (
+        "too large a tree" if complexity(law, profile.sizes).tree > limits.tree else ""
+    )
+
+
+def too_many(law: Law, profile: Profile, limits: Limits, slack: int = 0) -> str:
+    """Why the law has too many parameters; '' if it has not.
+
+    `slack`: scalars per target that the canonical form may still merge away.
+    """
     plain, every, own = parameter_counts(law, profile.sizes, profile.targets)
+    every, own, plain = every - slack * profile.targets, own - slack * profile.targets, plain - slack
     if plain > limits.scalars:
         return "too many scalar parameters"
     if own + (every - own) / profile.groups > limits.share * profile.rows * profile.targets + 1e-9:
         return "too many parameters for the rows"
     if profile.max_parameters is not None and every / profile.targets > profile.max_parameters:
         return "too many parameters for the task's limit"
-    if complexity(law, profile.sizes).tree > limits.tree:
-        return "too large a tree"
     return ""
 
 

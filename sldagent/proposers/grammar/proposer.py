@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from sldagent.errors import LawError
 from sldagent.laws.canonical import simplify_program, structure_hash
 from sldagent.laws.expr import Expr
 from sldagent.laws.program import Program, Recipe
-from sldagent.proposers.base import Context, Parent, Proposal
+from sldagent.proposers.base import Context, Parent, Proposal, program_key
 from sldagent.proposers.grammar.build import Builder
 from sldagent.proposers.grammar.compose import Library, fresh_law
 from sldagent.proposers.grammar.credit import adapted
 from sldagent.proposers.grammar.draft import Draft
-from sldagent.proposers.grammar.limits import Limits, excess, undefined
+from sldagent.proposers.grammar.limits import Limits, excess, too_many, undefined
 from sldagent.proposers.grammar.motifs import Choice
 from sldagent.proposers.grammar.operators import BOLD, OPERATORS, Edit
 from sldagent.proposers.grammar.probe import Probe
@@ -98,7 +99,20 @@ class GrammarProposer:
         return last or proposal
 
     def _new(self, program: Program, context: Context) -> bool:
-        return structure_hash(program.law) not in context.seen
+        """Whether nothing like it is in the run: a new structure, or the parent's structure with another recipe.
+
+        The latter only where the run tells recipes apart, that is where the parent's own key is in `seen`.
+        """
+        structure = structure_hash(program.law)
+        if structure not in context.seen:
+            return True
+        if not context.parents:
+            return False
+        parent = context.parents[0].program
+        return (
+            structure == structure_hash(parent.law)
+            and program_key(parent) in context.seen and program_key(program) not in context.seen
+        )
 
     def _child(self, context: Context, rng: np.random.Generator) -> Proposal | None:
         """The first parent changed by one to three operators; None where they do not apply or the result is not legal."""
@@ -170,13 +184,16 @@ class GrammarProposer:
     def _finish(self, draft: Draft, rng: np.random.Generator) -> Program | None:
         """The canonical program, or None if it is too large, not defined on the data, or not finite there."""
         program = draft.program(self._symbols)
-        if undefined(program.law, self.profile):
+        try:
+            if too_many(program.law, self.profile, self.limits, slack=2) or undefined(program.law, self.profile):
+                return None
+            program = simplify_program(program)
+            law = program.law
+            if excess(law, self.profile, self.limits) or undefined(law, self.profile):
+                return None
+        except LawError:  # an operator split the uses of a parameter of another proposer's law
             return None
-        program = simplify_program(program)
-        law = program.law
         if not law.variables and self.library.symbols:
-            return None
-        if excess(law, self.profile, self.limits) or undefined(law, self.profile):
             return None
         return program if self.probe.finite(law, rng) else None
 

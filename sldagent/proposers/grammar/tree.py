@@ -31,13 +31,6 @@ class Place:
     def varies(self) -> bool:
         return varies(self.node)
 
-    @property
-    def summand(self) -> bool:
-        """A direct summand of its level (the whole level where that is no sum)."""
-        return self.parent is None or self.parent.op == "add" or (
-            self.node.op not in ("add", "neg", "mul", "div") and self.parent.op not in ("add", "mul", "div", "neg", "sum")
-        )
-
 
 def varies(e: Expr) -> bool:
     """True if the expression contains a variable (sums run over vectors of them)."""
@@ -79,7 +72,7 @@ def _level(level: Level, parent: Expr, k: int) -> Level:
         case "logaddexp":
             return "logs" if level == "logs" else level
         case "smoothmin" | "smoothmax":
-            return level if k < 2 else "exponent"
+            return level if k < 2 else "quantity"
         case _:
             return "logs"
 

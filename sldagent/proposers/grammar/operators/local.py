@@ -58,11 +58,11 @@ def rectify(e: Edit) -> Draft | None:
 
 def run(e: Edit) -> Draft | None:
     """x^-a -> x^-(a + u log y); exp(u log x) gains a square."""
-    found = [p for p in e.places(("par",), ("exponent",)) if p.parent is not None]
+    found = e.places(("par",), ("exponent",))
     if not found:
         return None
     place = e.dice.pick(found)
-    pow_place = place.path[: max(k for k, _ in enumerate(place.path) if _pow_exponent(e.expr, place.path, k))]
+    pow_place = place.path[: max(k for k in range(len(place.path)) if _pow_exponent(e.expr, place.path, k))]
     base = _node(e.expr, pow_place)
     view = e.another(names_in(e, base.args[0]))
     if view is None or e.dice.chance(0.3):
@@ -231,8 +231,11 @@ def effective_var(e: Edit) -> Draft | None:
 
 def insert_shift(e: Edit) -> Draft | None:
     """x -> x + s in a power or logarithm; L -> L - m for a column that is a logarithm; any power's base -> base + s."""
-    found = [(p, v) for p, v in leaves(e) if v.positive or v.low >= 0 or v.log]
-    bases = [p for p in e.places(levels=("quantity",), varies=True) if p.parent is not None and p.parent.op in ("pow", "log")]
+    found = [(p, v) for p, v in leaves(e) if (v.positive or v.low >= 0 or v.log) and not has_shift(p.parent)]
+    bases = [
+        p for p in e.places(levels=("quantity",), varies=True)
+        if p.parent is not None and p.parent.op in ("pow", "log") and not has_shift(p.node)
+    ]
     if bases and (not found or e.dice.chance(0.2)):
         place = e.dice.pick(bases)
         return e.replaced(place, plus(place.node, e.b.parameter(("s", "t"), "positive")))
@@ -242,6 +245,11 @@ def insert_shift(e: Edit) -> Draft | None:
     if view.log:
         return e.replaced(place, sub(place.node, e.b.location(view)))
     return e.replaced(place, plus(place.node, e.b.shift(view)))
+
+
+def has_shift(e: Expr | None) -> bool:
+    """Whether a sum already has a summand without variables."""
+    return e is not None and e.op == "add" and not all(map(varies, e.args))
 
 
 # -- functions --------------------------------------------------------------------------------------------------------

@@ -58,10 +58,12 @@ def tie(e: Edit) -> Draft | None:
 
 def tie_two(e: Edit) -> Draft | None:
     kinds: dict[tuple[object, ...], list[str]] = {}
-    levels = {p.node.name: (p.level, p.node.index) for p in e.places(("par",))}
-    for name, (level, index) in levels.items():
-        p = e.draft.parameters[name]
-        kinds.setdefault((p.kind, p.lower, p.upper, p.scope, level, index), []).append(name)
+    for place in e.places(("par",)):
+        p = e.draft.parameters[place.node.name]
+        standing = place.parent.op if place.parent is not None else ""
+        names = kinds.setdefault((p.kind, p.lower, p.upper, p.scope, place.level, place.node.index, standing), [])
+        if p.name not in names:
+            names.append(p.name)
     groups = [names for names in kinds.values() if len(names) >= 2]
     if not groups:
         return None
@@ -85,7 +87,7 @@ def share_over_targets(e: Edit) -> Draft | None:
     """One value for all targets."""
     if e.profile.targets < 2:
         return None
-    names = sorted({p.node.name for p in e.places(("par",)) if p.node.index == (TARGET_INDEX,)})
+    names = sorted({p.node.name for p in e.places(("par",)) if p.node.index == (TARGET_INDEX,)} - in_vectors(e))
     if not names:
         return None
     name = e.dice.pick(names)
@@ -118,11 +120,15 @@ def own_per_group(e: Edit) -> Draft | None:
     return e.redeclared(e.dice.pick(shared), scope="group").draft
 
 
+def in_vectors(e: Edit) -> set[str]:
+    """Parameters that named vectors use."""
+    return {n.name for elements in e.draft.vectors.values() for x in elements for n in walk(x) if n.op == "par"}
+
+
 def own_per_target(e: Edit) -> Draft | None:
     """Only for parameters outside named vectors, whose uses all are in the expression."""
     names = sorted({p.node.name for p in e.places(("par",)) if not p.node.index})
-    inside = {n.name for elements in e.draft.vectors.values() for x in elements for n in walk(x) if n.op == "par"}
-    names = [n for n in names if n not in inside]
+    names = [n for n in names if n not in in_vectors(e)]
     if e.profile.targets < 2 or not names:
         return None
     name = e.dice.pick(names)

@@ -1,0 +1,35 @@
+"""Where a candidate came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sldagent.archive.records import CandidateRecord
+from sldagent.archive.store import Archive
+from sldagent.report.build import source_formula
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """One law in a candidate's ancestry."""
+
+    generation: int
+    """0: the candidate itself, 1: its parents."""
+    law: str
+    operator: str
+    x: float
+    complexity: float
+    formula: str
+
+
+def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6) -> list[Ancestor]:
+    """The candidate, its parents, theirs and so on, each law once, nearest first; at most `depth` generations back."""
+    out, seen, level = [], {record.k}, [record]
+    for generation in range(depth + 1):
+        for r in level:
+            law = f"{run}-{r.k}"
+            out.append(Ancestor(generation, law, r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r)))
+        parents = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
+        seen.update(parents)
+        level = [archive.law(f"{run}-{k}")[1] for k in parents]
+    return out
