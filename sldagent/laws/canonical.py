@@ -58,9 +58,7 @@ def simplify_program(p: Program) -> Program:
         else (canonical(p.law))
     )
     kept = {q.name for q in law.parameters}
-    return replace(
-        p, law=law, recipe=replace(p.recipe, ridge=tuple(r for r in p.recipe.ridge if r[0] in kept))
-    )
+    return replace(p, law=law, recipe=replace(p.recipe, ridge=tuple(r for r in p.recipe.ridge if r[0] in kept)))
 
 
 def _rewrite(law: Law, *, merge: bool, signs: bool, keep: Collection[str] = ()) -> Law:
@@ -96,20 +94,14 @@ class _Work:
     def law(self) -> Law:
         law = self.original
         taken = {*law.variables, *self.pool.declared, *self.vectors}
-        names = [c for c in _INDEX_NAMES if c not in taken] + [
-            f"j{k}" for k in range(9) if f"j{k}" not in taken
-        ]
+        names = [c for c in _INDEX_NAMES if c not in taken] + [f"j{k}" for k in range(9) if f"j{k}" not in taken]
         emitter = Emitter({str(k + 1): name for k, name in enumerate(names)})
         expr = emitter.pair(*self.root)
-        vectors = tuple(
-            (name, tuple(emitter.pair(*p) for p in pairs)) for name, pairs in self.vectors.items()
-        )
+        vectors = tuple((name, tuple(emitter.pair(*p) for p in pairs)) for name, pairs in self.vectors.items())
         return _pruned(law, expr, vectors, self.pool.declared)
 
 
-def _pruned(
-    law: Law, expr: Expr, vectors: tuple[tuple[str, tuple[Expr, ...]], ...], declared: dict[str, Parameter]
-) -> Law:
+def _pruned(law: Law, expr: Expr, vectors: tuple[tuple[str, tuple[Expr, ...]], ...], declared: dict[str, Parameter]) -> Law:
     """The law with only the variables, vectors and parameters that it uses; parameters in order of
     appearance.
     """
@@ -208,9 +200,7 @@ class _Serial:
         if op == "*":
             factors = list(node.factors)
             if self._plain is None:
-                return (
-                    "*(" + ",".join(sorted(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors)) + ")"
-                )
+                return "*(" + ",".join(sorted(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors)) + ")"
             plain = self._plain
             factors.sort(key=lambda f: f"{plain.node(f[0])}^{plain.pair(f[1], f[2])}")
             return "*(" + ",".join(f"{self.node(b)}^{self.pair(c, n)}" for b, c, n in factors) + ")"
@@ -221,9 +211,7 @@ class _Serial:
         if symmetric:
             key = self if self._plain is None else self._plain
             terms[:symmetric] = sorted(terms[:symmetric], key=lambda t: key.pair(*t))
-        head = (
-            f"{op}{node.value:.12g}" if op in "+s" else op + node.mask.split("(", 1)[0] if op == "S" else op
-        )
+        head = f"{op}{node.value:.12g}" if op in "+s" else op + node.mask.split("(", 1)[0] if op == "S" else op
         return head + "(" + ",".join(self.pair(*t) for t in terms) + ")"
 
 

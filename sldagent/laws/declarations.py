@@ -75,14 +75,10 @@ def _parameter(source: Source, name: str, node: ast.expr) -> Parameter:
 
 def _start(source: Source, parameter: Parameter, node: ast.expr) -> tuple[float, float]:
     if not isinstance(node, (ast.Tuple, ast.List)) or len(node.elts) != 2:
-        raise source.error(
-            f"parameter {parameter.name!r}: start takes two numbers, as in start=(0.05, 1)", node
-        )
+        raise source.error(f"parameter {parameter.name!r}: start takes two numbers, as in start=(0.05, 1)", node)
     low, high = (number(source, e) for e in node.elts)
     if low is None or high is None or not low <= high:
-        raise source.error(
-            f"parameter {parameter.name!r}: start takes two numbers, the lower one first", node
-        )
+        raise source.error(f"parameter {parameter.name!r}: start takes two numbers, the lower one first", node)
     if parameter.kind == "positive" and low <= 0:
         raise source.error(f"parameter {parameter.name!r} is positive, so its start must be above 0", node)
     if parameter.kind == "interval" and not parameter.lower <= low <= high <= parameter.upper:
@@ -94,15 +90,8 @@ def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> R
     """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1})``; every argument is
     optional.
     """
-    if (
-        not isinstance(node, ast.Call)
-        or not isinstance(node.func, ast.Name)
-        or node.func.id != "fit"
-        or node.args
-    ):
-        raise source.error(
-            'recipe must be fit(...) with named options, such as fit(loss="huber", space="log")', node
-        )
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "fit" or node.args:
+        raise source.error('recipe must be fit(...) with named options, such as fit(loss="huber", space="log")', node)
     recipe = Recipe()
     implied: Space | None = None
     chosen: Space | None = None
@@ -141,8 +130,7 @@ def _ridge(source: Source, node: ast.expr, parameters: Collection[str]) -> tuple
             raise source.error("the keys of ridge are names of parameters in quotes", key or value)
         if key.value not in parameters:
             raise source.error(
-                f"ridge names {key.value!r}, which is no parameter of the law"
-                f"{suggestion(key.value, parameters)}",
+                f"ridge names {key.value!r}, which is no parameter of the law{suggestion(key.value, parameters)}",
                 key,
             )
         weight = number(source, value)
@@ -159,9 +147,7 @@ def _options(source: Source, node: ast.Call, known: tuple[str, ...]) -> list[ast
     for option in node.keywords:
         if option.arg not in known:
             name = option.arg or "**"
-            raise source.error(
-                f"unknown option {name!r}{suggestion(name, known)}; known are {', '.join(known)}", option
-            )
+            raise source.error(f"unknown option {name!r}{suggestion(name, known)}; known are {', '.join(known)}", option)
         if option.arg in seen:
             raise source.error(f"option {option.arg!r} appears twice", option)
         seen.add(option.arg)
@@ -179,6 +165,4 @@ def _choice(source: Source, option: ast.keyword, known: tuple[T, ...]) -> T:
     for value in known:
         if value == text:
             return value
-    raise source.error(
-        f"{option.arg} must be one of {', '.join(map(repr, known))}, not {text!r}", option.value
-    )
+    raise source.error(f"{option.arg} must be one of {', '.join(map(repr, known))}, not {text!r}", option.value)

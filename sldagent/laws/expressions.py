@@ -103,7 +103,8 @@ class Converter:
             if isinstance(node.op, ast.UAdd):
                 return self.convert(node.operand, depth + 1)
             if isinstance(node.op, ast.USub):
-                return neg(self.convert(node.operand, depth + 1))
+                inner = self.convert(node.operand, depth + 1)
+                return num(0.0 - inner.value) if inner.op == "num" else neg(inner)
             raise self._refuse(OPERATORS[type(node.op)], node)
         if isinstance(node, ast.Call):
             return self._call(node, depth)
@@ -145,13 +146,9 @@ class Converter:
             self._count(size, node)
             return expr
         if name in self._bound or name == TARGET_INDEX:
-            raise self.source.error(
-                f"the index {name!r} is not a number; it can only be used as in r[{name}]", node
-            )
+            raise self.source.error(f"the index {name!r} is not a number; it can only be used as in r[{name}]", node)
         if name in self.vectors or (self.known_vectors is not None and name in self.known_vectors):
-            raise self.source.error(
-                f"{name!r} is a vector; use it as {name}[j] inside sum(... for j in {name})", node
-            )
+            raise self.source.error(f"{name!r} is a vector; use it as {name}[j] inside sum(... for j in {name})", node)
         return self._leaf(name, (), node)
 
     def _leaf(self, name: str, index: tuple[str, ...], node: ast.AST) -> Expr:
@@ -214,9 +211,7 @@ class Converter:
 
     def _named_element(self, name: str, index: list[str], node: ast.AST) -> Expr:
         if len(index) != 1 or index[0] == TARGET_INDEX:
-            raise self.source.error(
-                f"the vector {name!r} takes one index, bound by sum(... for j in {name})", node
-            )
+            raise self.source.error(f"the vector {name!r} takes one index, bound by sum(... for j in {name})", node)
         over = self._bound[index[0]]
         if over in self.vectors and len(self.vectors[over]) != len(self.vectors[name]):
             raise self.source.error(
@@ -228,20 +223,14 @@ class Converter:
 
     def _constant_index(self, name: str, position: int, node: ast.AST) -> Expr:
         if name not in self.vectors:
-            raise self.source.error(
-                f"{name}[{position}]: only a vector assigned in the law takes a constant index", node
-            )
+            raise self.source.error(f"{name}[{position}]: only a vector assigned in the law takes a constant index", node)
         if isinstance(position, bool) or not 0 <= position < len(self.vectors[name]):
             raise self.source.error(f"{name!r} has the elements 0 to {len(self.vectors[name]) - 1}", node)
         self._count(self._vector_sizes[name][position], node)
         return self.vectors[name][position]
 
     def _sum(self, node: ast.Call, depth: int) -> Expr:
-        if (
-            len(node.args) != 1
-            or node.keywords
-            or not isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp))
-        ):
+        if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)):
             raise self.source.error("a sum is written sum(expression for j in vector)", node)
         loops = []
         for loop in node.args[0].generators:
@@ -262,9 +251,7 @@ class Converter:
         name = loop.target.id
         check_name(self.source, name, loop.target, "index")
         if name in self._bound or name in self.scalars or name in self.vectors or name in self.roles:
-            raise self.source.error(
-                f"the index {name!r} is already a name of this law; choose another", loop.target
-            )
+            raise self.source.error(f"the index {name!r} is already a name of this law; choose another", loop.target)
         self.index_names[name] = loop.target
         return name
 
@@ -283,9 +270,7 @@ class Converter:
                 node,
             )
         if self._axes.setdefault(name, ("",)) != ("",):
-            raise self.source.error(
-                f"variable {name!r} is used as a number before and as a vector here", node
-            )
+            raise self.source.error(f"variable {name!r} is used as a number before and as a vector here", node)
         self.used.setdefault(name, node)
         return name
 
@@ -314,18 +299,12 @@ class Converter:
         name = ""
         if isinstance(node, ast.Name):
             name = node.id
-        elif (
-            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in PREFIXES
-        ):
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in PREFIXES:
             name = node.attr
         if name == "sum" or name in ARITY:
             return name
         what = f"a call of {name!r}" if name else "a call of something that is not a function's name"
-        hint = (
-            f" ({HINTS[name]})"
-            if name in HINTS
-            else suggestion(name, [*ARITY, "sum"]).replace("; did", ", did")
-        )
+        hint = f" ({HINTS[name]})" if name in HINTS else suggestion(name, [*ARITY, "sum"]).replace("; did", ", did")
         raise self._refuse(what + hint, node)
 
 

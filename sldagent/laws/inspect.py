@@ -32,9 +32,7 @@ def parameter_axes(law: Law) -> dict[str, tuple[str, ...]]:
                 try:
                     found = tuple(bound[k] for k in e.index)
                 except KeyError as unbound:
-                    raise LawError(
-                        f"parameter {e.name!r} has the index {unbound}, which no sum binds"
-                    ) from None
+                    raise LawError(f"parameter {e.name!r} has the index {unbound}, which no sum binds") from None
                 if axes.setdefault(e.name, found) != found:
                     raise LawError(f"parameter {e.name!r} is used with axes {found} and {axes[e.name]}")
             elif e.op == "sum":
@@ -92,9 +90,7 @@ def tree_depth(e: Expr) -> int:
 def law_names(law: Law) -> frozenset[str]:
     """Every name a law uses: variables, parameters, vectors and bound indices."""
     bound = {e.name for root in expressions(law) for e in walk(root) if e.op == "sum"}
-    return frozenset(
-        (*law.variables, *(p.name for p in law.parameters), *(name for name, _ in law.vectors), *bound)
-    )
+    return frozenset((*law.variables, *(p.name for p in law.parameters), *(name for name, _ in law.vectors), *bound))
 
 
 def fresh_parameter_names(taken: Collection[str], stem: str) -> Iterator[str]:

@@ -119,11 +119,7 @@ def number(source: Source, node: ast.AST) -> float | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
         sign = -1.0 if isinstance(node.op, ast.USub) else 1.0
         node = node.operand
-    if (
-        not isinstance(node, ast.Constant)
-        or isinstance(node.value, bool)
-        or not isinstance(node.value, (int, float))
-    ):
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
         return None
     if abs(node.value) > MAX_LITERAL or node.value != node.value:
         raise source.error(f"the number is too large (at most {MAX_LITERAL:g})", node)

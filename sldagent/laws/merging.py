@@ -68,9 +68,7 @@ class ParameterPool:
             valid = abs(low) < float("inf") and abs(high) < float("inf") and (p.kind != "positive" or low > 0)
             self.declared[name] = replace(p, start=(low, high) if valid else None)
 
-    def times(
-        self, one: str, power: float, one_index: Index, other: str, other_power: float, other_index: Index
-    ) -> bool:
+    def times(self, one: str, power: float, one_index: Index, other: str, other_power: float, other_index: Index) -> bool:
         """Merge ``one**power * other**other_power`` into `one` (whose exponent becomes 1 or -1); False: not
         possible.
         """
@@ -85,9 +83,7 @@ class ParameterPool:
             and abs(second_power) == 1
             and (first == "positive" or first_power == 1 or (first == "real" and first_power == -1))
         ):
-            self.become(
-                one, "real"
-            )  # a real number times anything that is not always zero is any real number
+            self.become(one, "real")  # a real number times anything that is not always zero is any real number
         elif first == "interval" and first_power == second_power == 1:
             return self._interval_product(one, one_index, other, other_index)
         else:
@@ -108,9 +104,7 @@ class ParameterPool:
         self.become(one, "positive" if bounds.lower >= 0 else "real")
         return True
 
-    def plus(
-        self, one: str, sign: float, one_index: Index, other: str, other_sign: float, other_index: Index
-    ) -> bool:
+    def plus(self, one: str, sign: float, one_index: Index, other: str, other_sign: float, other_index: Index) -> bool:
         """Merge ``sign*one + other_sign*other`` into ``sign*one``; False: not possible."""
         if not self.covers(one, one_index, other, other_index):
             return False
@@ -119,11 +113,7 @@ class ParameterPool:
             self.become(one, "real")
         elif a.kind == b.kind == "positive":
             self.become(one, "positive" if sign == other_sign else "real")
-        elif (
-            a.kind == b.kind == "interval"
-            and sign == other_sign
-            and self.same_place(one, one_index, other, other_index)
-        ):
+        elif a.kind == b.kind == "interval" and sign == other_sign and self.same_place(one, one_index, other, other_index):
             self.become(one, "interval", a.lower + b.lower, a.upper + b.upper)
         else:
             return False

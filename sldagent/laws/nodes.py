@@ -135,12 +135,8 @@ def product_node(factors: list[Factor]) -> Node:
     if len(factors) == 1 and factors[0][1] == 1.0 and factors[0][2] is ONE:
         return factors[0][0]
     factors.sort(key=lambda f: (f[0].mask, f[1], f[2].mask, f[0].text, f[2].text))
-    text = "*".join(
-        [b.text if n is ONE and c == 1.0 else f"{b.text}^{pair_text(c, n)}" for b, c, n in factors]
-    )
-    mask = "*".join(
-        [b.mask if n is ONE and c == 1.0 else f"{b.mask}^{pair_mask(c, n)}" for b, c, n in factors]
-    )
+    text = "*".join([b.text if n is ONE and c == 1.0 else f"{b.text}^{pair_text(c, n)}" for b, c, n in factors])
+    mask = "*".join([b.mask if n is ONE and c == 1.0 else f"{b.mask}^{pair_mask(c, n)}" for b, c, n in factors])
     height = max([max(b.height, n.height) for b, _, n in factors])
     return Node("*", f"({text})", f"c({mask})", factors=tuple(factors), height=height)
 
@@ -155,9 +151,7 @@ def factors_of(node: Node) -> tuple[Factor, ...]:
 def function_node(name: str, terms: tuple[Pair, ...]) -> Node:
     text = ",".join([pair_text(c, n) for c, n in terms])
     mask = ",".join([pair_mask(c, n) for c, n in terms])
-    return Node(
-        name, f"{name}({text})", f"d{name}({mask})", terms=terms, height=max(n.height for _, n in terms)
-    )
+    return Node(name, f"{name}({text})", f"d{name}({mask})", terms=terms, height=max(n.height for _, n in terms))
 
 
 def over_node(vector: str, vector_mask: str, index: str, body: Pair) -> Node:
@@ -211,9 +205,7 @@ class Emitter:
         if op == "e":
             return num(math.e)
         if op == "S":
-            return sum_over(
-                self.pair(*node.terms[0]), self.indices.get(node.index[0], node.index[0]), node.name
-            )
+            return sum_over(self.pair(*node.terms[0]), self.indices.get(node.index[0], node.index[0]), node.name)
         return call(op, *[self.pair(c, n) for c, n in node.terms])
 
     def _sum(self, node: Node) -> Expr:

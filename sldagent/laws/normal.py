@@ -86,9 +86,7 @@ class Normaliser:
             return self.merger.parameter(e.name, index)
         found = self._variables.get((e.name, index))
         if found is None:
-            found = self._variables[e.name, index] = variable_node(
-                e.name, index, self.vector_masks.get(e.name, e.name)
-            )
+            found = self._variables[e.name, index] = variable_node(e.name, index, self.vector_masks.get(e.name, e.name))
         return found
 
     def _height(self, e: Expr) -> int:
@@ -282,10 +280,7 @@ class Normaliser:
             node.op == "+"
             and (c == 1.0 or c == -1.0)
             and any(_logarithm(n) for _, n in node.terms)
-            and all(
-                _logarithm(n) is not None or (n.op == "p" and self.pool.uses.get(n.name, 0) == 1)
-                for _, n in node.terms
-            )
+            and all(_logarithm(n) is not None or (n.op == "p" and self.pool.uses.get(n.name, 0) == 1) for _, n in node.terms)
         ):
             parts = [self.exp((c * inner, n)) for inner, n in node.terms]
             return self.product([(*p, 1.0) for p in (self.exp((c * node.value, ONE)), *parts)])

@@ -47,9 +47,7 @@ def parse_formula(text: str, variables: Collection[str], vectors: Collection[str
     return law
 
 
-def parse_program(
-    text: str, *, variables: Collection[str] | None = None, vectors: Collection[str] | None = None
-) -> Program:
+def parse_program(text: str, *, variables: Collection[str] | None = None, vectors: Collection[str] | None = None) -> Program:
     """A program from its text.
 
     `variables` are the known symbols (scalars and vectors of the task): an argument of ``law`` that is
@@ -66,11 +64,7 @@ def parse_program(
     declared = read_parameters(source, parts["parameters"]) if "parameters" in parts else {}
     roles = _arguments(source, function, declared, variables)
     law = _law(source, function, roles, declared, vectors)
-    recipe = (
-        read_recipe(source, parts["recipe"], [p.name for p in law.parameters])
-        if "recipe" in parts
-        else Recipe()
-    )
+    recipe = read_recipe(source, parts["recipe"], [p.name for p in law.parameters]) if "recipe" in parts else Recipe()
     custom = parts.get("custom_fit")
     return Program(law, recipe, None if custom is None else _lines(source, custom))
 
@@ -81,7 +75,8 @@ def _split(source: Source, module: ast.Module) -> dict[str, ast.AST]:
     for position, statement in enumerate(module.body):
         if _is_docstring(statement) and position == 0:
             continue
-        name, part = "", None
+        name = ""
+        part: ast.AST | None = None
         if isinstance(statement, ast.FunctionDef) and statement.name in ("law", "custom_fit"):
             if statement.decorator_list:
                 raise source.error(f"{statement.name} takes no decorators", statement.decorator_list[0])
@@ -121,16 +116,13 @@ def _arguments(
             raise source.error(f"argument {name!r} appears twice", argument)
         check_name(source, name, argument, "argument")
         if variables is not None and name in variables and name in declared:
-            raise source.error(
-                f"parameter {name!r} has the name of a variable; choose another name", argument
-            )
+            raise source.error(f"parameter {name!r} has the name of a variable; choose another name", argument)
         is_variable = name not in declared and (variables is None or name in variables)
         roles[name] = "variable" if is_variable else "parameter"
     for name in declared:
         if name not in roles:
             raise source.error(
-                f"parameter {name!r} is declared but is not an argument of law"
-                f"{suggestion(name, list(roles))}",
+                f"parameter {name!r} is declared but is not an argument of law{suggestion(name, list(roles))}",
                 function,
             )
     return roles
@@ -186,8 +178,7 @@ def _assignment(source: Source, statement: ast.stmt, converter: Converter) -> No
         or not isinstance(statement.targets[0], ast.Name)
     ):
         raise source.error(
-            f"found {_describe(statement)}; the body of law holds assignments of one name each, "
-            "then one return",
+            f"found {_describe(statement)}; the body of law holds assignments of one name each, then one return",
             statement,
         )
     target = statement.targets[0]

@@ -180,11 +180,7 @@ class Merger:
             (
                 b
                 for b, e, n in factors
-                if b.op == "p"
-                and abs(e) == 1.0
-                and n is ONE
-                and pool.free(b.name)
-                and pool.kind(b.name) != "interval"
+                if b.op == "p" and abs(e) == 1.0 and n is ONE and pool.free(b.name) and pool.kind(b.name) != "interval"
             ),
             None,
         )
@@ -202,11 +198,7 @@ class Merger:
                 result.append((base, ec, en))
                 continue
             number, body = unscaled(base)
-            kept = [
-                f
-                for f in factors_of(body)
-                if not (f[2] is ONE and self.is_free(f[0], "positive") and taken(f[0]))
-            ]
+            kept = [f for f in factors_of(body) if not (f[2] is ONE and self.is_free(f[0], "positive") and taken(f[0]))]
             simpler = scaled_node(1.0 if number > 0 else number, product_node(kept))
             found |= simpler.text != base.text
             if simpler is not ONE:

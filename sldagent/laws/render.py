@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sldagent.errors import LawError
-from sldagent.laws.expr import FUNCTIONS, Expr
+from sldagent.laws.expr import FUNCTIONS, Expr, num
 from sldagent.laws.program import Law, Parameter, Program, Recipe
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)
@@ -41,6 +41,8 @@ def _render(e: Expr) -> tuple[str, int]:
         top, bottom = _render(e.args[0]), _render(e.args[1])
         text = top[0] if top[1] == _SIGN else _wrap(top, _PRODUCT)
         return f"{text}/{_wrap(bottom, _POWER)}", _SIGN if top[1] == _SIGN else _PRODUCT
+    if op == "neg" and e.args[0].op == "num":
+        return _render(num(0.0 - e.args[0].value))
     if op == "neg":
         inner = _render(e.args[0])
         return f"-{inner[0] if inner[1] in (_PRODUCT, _POWER, _ATOM) else '(' + inner[0] + ')'}", _SIGN
@@ -67,12 +69,14 @@ def _wrap(rendered: tuple[str, int], least: int) -> str:
 
 def _bare_sign(e: Expr) -> bool:
     """Whether an exponent with a sign reads well and right without parentheses: ``N**-a``, ``N**-2``."""
-    return e.op == "num" or (e.op == "neg" and _render(e.args[0])[1] >= _POWER)
+    return e.op == "num" or (e.op == "neg" and e.args[0].op not in ("add", "mul", "div", "neg"))
 
 
 def _render_sum(e: Expr) -> str:
     parts = []
     for position, term in enumerate(e.args):
+        if term.op == "neg" and term.args[0].op == "num":
+            term = num(0.0 - term.args[0].value)
         negative = term.op == "neg" or (term.op == "num" and term.value < 0)
         if position and negative:
             inner = _render(term.args[0]) if term.op == "neg" else (render_number(-term.value), _ATOM)

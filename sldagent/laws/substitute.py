@@ -40,9 +40,7 @@ def rename_variables(law: Law, mapping: Mapping[str, Expr | str]) -> Law:
         variables.update(dict.fromkeys((new,) if isinstance(new, str) else names(new, "var")))
     for name in variables:
         if name in taken:
-            raise LawError(
-                f"variable {name!r} is also a parameter, vector or index of the law; rename that first"
-            )
+            raise LawError(f"variable {name!r} is also a parameter, vector or index of the law; rename that first")
     declared = {p.name for p in law.parameters}
     for new in mapping.values():
         for name in () if isinstance(new, str) else names(new, "par"):

@@ -44,9 +44,7 @@ def to_sympy(
     if values:
         unknown = [name for name in values if name not in writer.symbols]
         if unknown:
-            raise LawError(
-                f"{unknown[0]!r} is no symbol of the law; its symbols are {', '.join(sorted(writer.symbols))}"
-            )
+            raise LawError(f"{unknown[0]!r} is no symbol of the law; its symbols are {', '.join(sorted(writer.symbols))}")
         result = result.subs({writer.symbols[name]: value for name, value in values.items()})
     return result
 
@@ -69,9 +67,7 @@ class _Sympy:
         if e.op in ("var", "par"):
             parts = [self.target if k == TARGET_INDEX else str(bound[k] + 1) for k in e.index]
             name = "_".join([e.name, *parts])
-            symbol = (
-                s.Symbol(name, positive=True) if e.op == "par" and e.name in self.positive else s.Symbol(name)
-            )
+            symbol = s.Symbol(name, positive=True) if e.op == "par" and e.name in self.positive else s.Symbol(name)
             return self.symbols.setdefault(name, symbol)
         if e.op == "sum":
             if e.over not in self.sizes:
@@ -144,9 +140,7 @@ def _wrapped(e: Expr, least: int) -> str:
 def _latex(e: Expr) -> tuple[str, int]:
     op = e.op
     if op == "num":
-        return _latex_number(e.value), _SUM if e.value < 0 else _PRODUCT if "e" in render_number(
-            e.value
-        ) else _ATOM
+        return _latex_number(e.value), _SUM if e.value < 0 else _PRODUCT if "e" in render_number(e.value) else _ATOM
     if op in ("var", "par"):
         return latex_name(e.name, e.index), _ATOM
     if op == "add":
@@ -155,10 +149,7 @@ def _latex(e: Expr) -> tuple[str, int]:
         return f"-{_wrapped(e.args[0], _PRODUCT)}", _SUM
     if op == "mul":
         factors = [_wrapped(a, _PRODUCT) for a in e.args]
-        glue = [
-            r" \cdot " if b.op == "num" or (b.op == "pow" and b.args[0].op == "num") else r" \, "
-            for b in e.args
-        ]
+        glue = [r" \cdot " if b.op == "num" or (b.op == "pow" and b.args[0].op == "num") else r" \, " for b in e.args]
         return factors[0] + "".join(g + f for g, f in zip(glue[1:], factors[1:], strict=True)), _PRODUCT
     if op == "div":
         return rf"\frac{{{_latex(e.args[0])[0]}}}{{{_latex(e.args[1])[0]}}}", _PRODUCT
@@ -168,9 +159,7 @@ def _latex(e: Expr) -> tuple[str, int]:
         return rf"\sum_{{{e.name} \in {latex_name(e.over)}}} {_wrapped(e.args[0], _PRODUCT)}", _SUM
     if op == "sqrt":
         return rf"\sqrt{{{_latex(e.args[0])[0]}}}", _ATOM
-    head = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "sigmoid": r"\sigma"}.get(
-        op, rf"\operatorname{{{op}}}"
-    )
+    head = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "sigmoid": r"\sigma"}.get(op, rf"\operatorname{{{op}}}")
     return rf"{head}\left({', '.join(_latex(a)[0] for a in e.args)}\right)", _POWER
 
 

@@ -92,8 +92,13 @@ def random_laws(draw: st.DrawFn, vectors: bool = True, parameters: int = 5) -> L
         several = st.lists(inner, min_size=2, max_size=3)
         one = st.sampled_from(["exp", "log", "sqrt", "tanh", "sigmoid", "softplus"])
         options = [
-            several.map(lambda a: add(*a)), several.map(lambda a: mul(*a)), inner.map(neg), st.builds(div, inner, inner),
-            st.builds(power, inner, inner), st.builds(call, one, inner), st.builds(power, inner, small),
+            several.map(lambda a: add(*a)),
+            several.map(lambda a: mul(*a)),
+            inner.map(neg),
+            st.builds(div, inner, inner),
+            st.builds(power, inner, inner),
+            st.builds(call, one, inner),
+            st.builds(power, inner, small),
             st.builds(lambda f, a, b: call(f, a, b, num(2.0)), st.sampled_from(["smoothmin", "smoothmax"]), inner, inner),
             st.builds(lambda a, b: call("logaddexp", a, b), inner, inner),
         ]
@@ -101,10 +106,14 @@ def random_laws(draw: st.DrawFn, vectors: bool = True, parameters: int = 5) -> L
 
     base = st.one_of(st.sampled_from(leaves), small)
     if vectors:
-        element = st.sampled_from([
-            mul(par("w1", "j"), var("r", "j")), mul(par("t1", "i", "j"), var("r", "j"), par("p0")),
-            power(add(var("r", "j"), par("p1")), par("w2", "j")), mul(var("N"), var("r", "j")),
-        ])
+        element = st.sampled_from(
+            [
+                mul(par("w1", "j"), var("r", "j")),
+                mul(par("t1", "i", "j"), var("r", "j"), par("p0")),
+                power(add(var("r", "j"), par("p1")), par("w2", "j")),
+                mul(var("N"), var("r", "j")),
+            ]
+        )
         base = st.one_of(base, base, base, element.map(lambda b: sum_over(b, "j", "r")))
     return as_law(draw(st.recursive(base, extend, max_leaves=14)), draw)
 

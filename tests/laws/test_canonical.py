@@ -40,58 +40,64 @@ def form(text: str, **kinds: str | Parameter) -> str:
     return render_expr(canonical(law(text, **kinds)).expr)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("N + (D + (P + N))", "D + 2*N + P"),
-    ("N*(D*(P*N))", "D*N**2*P"),
-    ("2*N*3 + 1 - 5", "6*N - 4"),
-    ("-(-N)", "N"),
-    ("N - (D - P)", "N + P - D"),
-    ("(-N)*(-D)/(-P)", "-D*N/P"),
-    ("N**1 + D**0", "1 + N"),
-    ("N**0.5", "sqrt(N)"),
-    ("exp(log(N))", "N"),
-    ("log(exp(N))", "N"),
-    ("exp(N)**a", "exp(a*N)"),
-    ("exp(N)*exp(D)", "exp(D + N)"),
-    ("exp(2*log(N) + log(D))", "D*N**2"),
-    ("0*N + D", "D"),
-    ("N/N + D - D", "1"),
-    ("1/N**a", "N**-a"),
-    ("D/(N**a*P)", "D*N**-a/P"),
-    ("(N*D)**2*P", "(D*N)**2*P"),
-    ("(N**2)**0.5", "sqrt(N**2)"),  # the absolute value, not N
-    ("(N**3)**2", "N**6"),
-    ("tanh(-(N - D))", "tanh(D - N)"),
-    ("(D - N)**2 - (N - D)**2", "0"),
-    ("N/3", "N/3"),
-    ("N*D/(2*D)", "N/2"),
-    ("N/0", "N/0"),
-    ("log(0*N)", "log(0)"),
-    ("exp(0*N) + log(1) + sqrt(4)", "3"),
-    ("(-1)**0.5*N", "N*sqrt(-1)"),
-    ("sum(N*r[j]*2 for j in r)", "2*N*sum(r[j] for j in r)"),
-    ("sum(r[q]*sum(r[m] for m in r) for q in r)", "sum(r[j] for j in r)**2"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("N + (D + (P + N))", "D + 2*N + P"),
+        ("N*(D*(P*N))", "D*N**2*P"),
+        ("2*N*3 + 1 - 5", "6*N - 4"),
+        ("-(-N)", "N"),
+        ("N - (D - P)", "N + P - D"),
+        ("(-N)*(-D)/(-P)", "-D*N/P"),
+        ("N**1 + D**0", "1 + N"),
+        ("N**0.5", "sqrt(N)"),
+        ("exp(log(N))", "N"),
+        ("log(exp(N))", "N"),
+        ("exp(N)**a", "exp(a*N)"),
+        ("exp(N)*exp(D)", "exp(D + N)"),
+        ("exp(2*log(N) + log(D))", "D*N**2"),
+        ("0*N + D", "D"),
+        ("N/N + D - D", "1"),
+        ("1/N**a", "N**-a"),
+        ("D/(N**a*P)", "D*N**-a/P"),
+        ("(N*D)**2*P", "(D*N)**2*P"),
+        ("(N**2)**0.5", "sqrt(N**2)"),  # the absolute value, not N
+        ("(N**3)**2", "N**6"),
+        ("tanh(-(N - D))", "tanh(D - N)"),
+        ("(D - N)**2 - (N - D)**2", "0"),
+        ("N/3", "N/3"),
+        ("N*D/(2*D)", "N/2"),
+        ("N/0", "N/0"),
+        ("log(0*N)", "log(0)"),
+        ("exp(0*N) + log(1) + sqrt(4)", "3"),
+        ("(-1)**0.5*N", "N*sqrt(-1)"),
+        ("sum(N*r[j]*2 for j in r)", "2*N*sum(r[j] for j in r)"),
+        ("sum(r[q]*sum(r[m] for m in r) for q in r)", "sum(r[j] for j in r)**2"),
+    ],
+)
 def test_rewrites(text: str, expected: str) -> None:
     assert form(text) == expected
 
 
-@pytest.mark.parametrize(("text", "kinds", "expected", "kind"), [
-    ("a + b + N", {"a": "positive", "b": "positive"}, "a + N", "positive"),
-    ("a - b + N", {"a": "positive", "b": "positive"}, "a + N", "real"),
-    ("a*b*N", {"a": "positive", "b": "positive"}, "a*N", "positive"),
-    ("a*b*N", {"a": "positive", "b": "real"}, "a*N", "real"),
-    ("a/b*N", {"a": "positive", "b": "positive"}, "a*N", "positive"),
-    ("N/(a*b)", {"a": "positive", "b": "positive"}, "N/a", "positive"),
-    ("a*N + b*N", {"a": "real", "b": "positive"}, "a*N", "real"),
-    ("3*a*N", {"a": "positive"}, "a*N", "positive"),
-    ("a + 3 + N", {"a": "real"}, "a + N", "real"),
-    ("N**a + N*0", {"a": "positive"}, "N**a", "positive"),
-    ("(N**a)**b", {"a": "positive", "b": "positive"}, "N**a", "positive"),
-    ("exp(a + b*log(N))", {"a": "real", "b": "interval"}, "a*N**b", "positive"),
-    ("a*(N/b)**-2", {"a": "positive", "b": "positive"}, "a*N**-2", "positive"),
-    ("log(a) + N", {"a": "positive"}, "a + N", "real"),
-])
+@pytest.mark.parametrize(
+    ("text", "kinds", "expected", "kind"),
+    [
+        ("a + b + N", {"a": "positive", "b": "positive"}, "a + N", "positive"),
+        ("a - b + N", {"a": "positive", "b": "positive"}, "a + N", "real"),
+        ("a*b*N", {"a": "positive", "b": "positive"}, "a*N", "positive"),
+        ("a*b*N", {"a": "positive", "b": "real"}, "a*N", "real"),
+        ("a/b*N", {"a": "positive", "b": "positive"}, "a*N", "positive"),
+        ("N/(a*b)", {"a": "positive", "b": "positive"}, "N/a", "positive"),
+        ("a*N + b*N", {"a": "real", "b": "positive"}, "a*N", "real"),
+        ("3*a*N", {"a": "positive"}, "a*N", "positive"),
+        ("a + 3 + N", {"a": "real"}, "a + N", "real"),
+        ("N**a + N*0", {"a": "positive"}, "N**a", "positive"),
+        ("(N**a)**b", {"a": "positive", "b": "positive"}, "N**a", "positive"),
+        ("exp(a + b*log(N))", {"a": "real", "b": "interval"}, "a*N**b", "positive"),
+        ("a*(N/b)**-2", {"a": "positive", "b": "positive"}, "a*N**-2", "positive"),
+        ("log(a) + N", {"a": "positive"}, "a + N", "real"),
+    ],
+)
 def test_merges(text: str, kinds: dict[str, str], expected: str, kind: str) -> None:
     interval = Parameter("b", "interval", 0.0, 2.0)
     result = canonical(law(text, **{k: interval if v == "interval" else v for k, v in kinds.items()}))
@@ -99,11 +105,14 @@ def test_merges(text: str, kinds: dict[str, str], expected: str, kind: str) -> N
     assert result.parameter("a").kind == kind
 
 
-@pytest.mark.parametrize("text", [
-    "a + 3 + N",  # positive plus 3 starts at 3
-    "a*b*N + b",  # b appears twice
-    "N**a + 2",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a + 3 + N",  # positive plus 3 starts at 3
+        "a*b*N + b",  # b appears twice
+        "N**a + 2",
+    ],
+)
 def test_what_is_not_merged(text: str) -> None:
     before = law(text, a="positive", b="positive")
     assert len(canonical(before).parameters) == len(before.parameters)
@@ -136,40 +145,53 @@ def test_a_number_taken_in_moves_the_start_range() -> None:
     assert found.parameters == (Parameter("a", "positive", start=(4.0, 12.0)),)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("E + A*N**-a + B*D**-b", "x*D**-y + z + w*N**-v"),
-    ("E + A/N**a", "E + A*N**-a"),
-    ("A/(B + D**a) + C", "C + A/(D**a + B)"),
-    ("N**a", "N**-a"),  # a is real
-    ("(log(N) - c)**2*k", "k*(c + log(N))**2"),
-    ("a*N + b*D + c*P + a*D", "c*N + a*D + b*P + c*D"),
-    ("exp(c + a*log(N))", "exp(c)*N**a"),
-    ("sum(t[i, j]*r[j] for j in r)", "sum(r[k]*u[i, k] for k in r)"),
-    ("N**a + D**b + a*P + b", "N**b + D**a + b*P + a"),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("E + A*N**-a + B*D**-b", "x*D**-y + z + w*N**-v"),
+        ("E + A/N**a", "E + A*N**-a"),
+        ("A/(B + D**a) + C", "C + A/(D**a + B)"),
+        ("N**a", "N**-a"),  # a is real
+        ("(log(N) - c)**2*k", "k*(c + log(N))**2"),
+        ("a*N + b*D + c*P + a*D", "c*N + a*D + b*P + c*D"),
+        ("exp(c + a*log(N))", "exp(c)*N**a"),
+        ("sum(t[i, j]*r[j] for j in r)", "sum(r[k]*u[i, k] for k in r)"),
+        ("N**a + D**b + a*P + b", "N**b + D**a + b*P + a"),
+    ],
+)
 def test_equal_structures(one: str, other: str) -> None:
     assert structure_hash(law(one)) == structure_hash(law(other))
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("E + A*N**-a + B*D**-b", "E + A*N**-a + B*D**-a"),
-    ("N**a + D**b + a*P", "N**a + D**b + b*P"),
-    ("c + N", "c[i] + N"),
-    ("N**a + N", "D**a + D"),
-    ("sum(t[j]*r[j] for j in r)", "sum(t[i, j]*r[j] for j in r)"),
-    ("sum(r[j]*sum(q[j, k]*r[k] for k in r) for j in r)", "sum(r[j]*sum(q[k, k]*r[k] for k in r) for j in r)"),
-    ("N*2 + 1", "N*3 + 1"),
-    ("smoothmin(N, D, 1)", "smoothmax(N, D, 1)"),
-    ("a*N + b*D + a*b", "a*N + b*D + a*a"),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("E + A*N**-a + B*D**-b", "E + A*N**-a + B*D**-a"),
+        ("N**a + D**b + a*P", "N**a + D**b + b*P"),
+        ("c + N", "c[i] + N"),
+        ("N**a + N", "D**a + D"),
+        ("sum(t[j]*r[j] for j in r)", "sum(t[i, j]*r[j] for j in r)"),
+        ("sum(r[j]*sum(q[j, k]*r[k] for k in r) for j in r)", "sum(r[j]*sum(q[k, k]*r[k] for k in r) for j in r)"),
+        ("N*2 + 1", "N*3 + 1"),
+        ("smoothmin(N, D, 1)", "smoothmax(N, D, 1)"),
+        ("a*N + b*D + a*b", "a*N + b*D + a*a"),
+    ],
+)
 def test_different_structures(one: str, other: str) -> None:
     assert structure_hash(law(one)) != structure_hash(law(other))
 
 
 def test_declarations_are_part_of_the_structure() -> None:
-    hashes = {structure_hash(law("a + N", a=p)) for p in (
-        Parameter("a"), Parameter("a", "positive"), Parameter("a", scope="shared"), Parameter("a", "interval", 0.0, 1.0),
-        Parameter("a", "interval", 0.0, 2.0))}
+    hashes = {
+        structure_hash(law("a + N", a=p))
+        for p in (
+            Parameter("a"),
+            Parameter("a", "positive"),
+            Parameter("a", scope="shared"),
+            Parameter("a", "interval", 0.0, 1.0),
+            Parameter("a", "interval", 0.0, 2.0),
+        )
+    }
     assert len(hashes) == 5
     assert structure_hash(law("a + N")) == structure_hash(law("a + N", a=Parameter("a", start=(1.0, 2.0))))
 
@@ -192,8 +214,10 @@ def test_names_of_vectors_and_indices_do_not_count() -> None:
 
 
 def test_named_vectors_are_rewritten_and_pruned() -> None:
-    p = parse_program("def law(N, q, s):\n    z = [N*1, exp(log(N))]\n    w = [N]\n    return s + sum(q[m]*z[m] for m in z)"
-                      "\nparameters = {'q': real(), 's': real()}")
+    p = parse_program(
+        "def law(N, q, s):\n    z = [N*1, exp(log(N))]\n    w = [N]\n    return s + sum(q[m]*z[m] for m in z)"
+        "\nparameters = {'q': real(), 's': real()}"
+    )
     found = canonical(replace(p.law, vectors=(*p.law.vectors, ("w", (par("q"),)))))
     assert [name for name, _ in found.vectors] == ["z"]
     assert [render_expr(e) for e in found.vectors[0][1]] == ["N", "N"]
@@ -270,8 +294,11 @@ def test_hash_ignores_names_and_order(one: Law, seed: int) -> None:
             return replace(e, name=fresh[e.name])
         return replace(e, args=tuple(map(rename, e.args))) if e.args else e
 
-    other = replace(one, expr=rename(shuffled(one.expr, rng)),
-                    parameters=tuple(replace(p, name=fresh[p.name]) for p in reversed(one.parameters)))
+    other = replace(
+        one,
+        expr=rename(shuffled(one.expr, rng)),
+        parameters=tuple(replace(p, name=fresh[p.name]) for p in reversed(one.parameters)),
+    )
     assert structure_hash(other) == structure_hash(one)
 
 
@@ -297,8 +324,11 @@ def test_merges_keep_the_set_of_functions(one: Law, seed: int) -> None:
         r = evaluate(merged, inputs, {p.name: np.asarray(sign * math.exp(np.clip(u[0], -30, 30)))}) - goal
         return np.nan_to_num(np.broadcast_to(r, (7,)), nan=1e3, posinf=1e3, neginf=-1e3)
 
-    best = min(least_squares(residual, [u], args=(s,), xtol=1e-15, ftol=1e-15, gtol=1e-15).cost
-               for s in signs for u in (-4, -2, -1, -0.3, 0, 0.3, 1, 2, 4))
+    best = min(
+        least_squares(residual, [u], args=(s,), xtol=1e-15, ftol=1e-15, gtol=1e-15).cost
+        for s in signs
+        for u in (-4, -2, -1, -0.3, 0, 0.3, 1, 2, 4)
+    )
     assert best < 1e-8 * (1 + np.sum(goal**2))
 
 

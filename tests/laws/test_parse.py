@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import string
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from sldagent.errors import LawError
 from sldagent.laws.expr import add, call, div, mul, neg, num, par, power, sum_over, var
 from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.parse import parse_formula, parse_program
 from sldagent.laws.program import Parameter
-from sldagent.laws.render import render_expr, render_program
+from sldagent.laws.render import render_program
 
 sys.path.insert(0, str(Path(__file__).parent))
-from law_tools import random_laws
 
 N, D = var("N"), var("D")
 
@@ -81,39 +77,53 @@ def test_unused_variables_and_vectors_are_dropped() -> None:
 
 
 def test_vector_inside_a_vector_is_kept() -> None:
-    law = parse_program("def law(N, a):\n    z = [N, a]\n    w = [sum(z[j] for j in z), N]\n"
-                        "    return sum(w[j] for j in w)", variables=["N"]).law
+    law = parse_program(
+        "def law(N, a):\n    z = [N, a]\n    w = [sum(z[j] for j in z), N]\n    return sum(w[j] for j in w)", variables=["N"]
+    ).law
     assert [name for name, _ in law.vectors] == ["z", "w"]
 
 
-@pytest.mark.parametrize(("loss", "expected"), [
-    ("mse", ("squared", "raw")), ("relative", ("squared", "relative")), ("log", ("squared", "log")),
-    ("lad", ("absolute", "raw")), ("absolute", ("absolute", "raw")), ("squared", ("squared", "raw")),
-])
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("mse", ("squared", "raw")),
+        ("relative", ("squared", "relative")),
+        ("log", ("squared", "log")),
+        ("lad", ("absolute", "raw")),
+        ("absolute", ("absolute", "raw")),
+        ("squared", ("squared", "raw")),
+    ],
+)
 def test_loss_names(loss: str, expected: tuple[str, str]) -> None:
     recipe = parse_program(f"def law(N): return N\nrecipe = fit(loss='{loss}')").recipe
     assert (recipe.loss, recipe.space) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("N - D", add(N, neg(D))),
-    ("N - 2", add(N, num(-2))),
-    ("-N**2", neg(power(N, num(2)))),
-    ("N**-a", power(N, neg(par("a")))),
-    ("N + D + 1", add(N, D, num(1))),
-    ("N*D*a/2", div(mul(N, D, par("a")), num(2))),
-    ("-N*D", neg(mul(N, D))),
-    ("N**D**2", power(N, power(D, num(2)))),
-    ("+N", N),
-    ("log1p(N)", call("log", add(num(1), N))),
-    ("math.expm1(N)", add(call("exp", N), num(-1))),
-    ("np.square(N)", power(N, num(2))),
-    ("smoothmax(N, D)", call("smoothmax", N, D, num(1))),
-    ("sum(t[i, j]*r[j] for j in r)", sum_over(mul(par("t", "i", "j"), var("r", "j")), "j", "r")),
-    ("sum(r[j]*r[k]\n for j in r for k in r)", sum_over(sum_over(mul(var("r", "j"), var("r", "k")), "k", "r"), "j", "r")),
-    ("r[i]", var("r", "i")),
-    ("  (N)  ", N),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("N - D", add(N, neg(D))),
+        ("N - 2", add(N, num(-2))),
+        ("-N**2", neg(power(N, num(2)))),
+        ("N**-a", power(N, neg(par("a")))),
+        ("N + D + 1", add(N, D, num(1))),
+        ("N*D*a/2", div(mul(N, D, par("a")), num(2))),
+        ("-N*D", neg(mul(N, D))),
+        ("N**D**2", power(N, power(D, num(2)))),
+        ("+N", N),
+        ("log1p(N)", call("log", add(num(1), N))),
+        ("math.expm1(N)", add(call("exp", N), num(-1))),
+        ("np.square(N)", power(N, num(2))),
+        ("smoothmax(N, D)", call("smoothmax", N, D, num(1))),
+        ("sum(t[i, j]*r[j] for j in r)", sum_over(mul(par("t", "i", "j"), var("r", "j")), "j", "r")),
+        (
+            "sum(r[j]*r[k]\n for j in r for k in r)",
+            sum_over(sum_over(mul(var("r", "j"), var("r", "k")), "k", "r"), "j", "r"),
+        ),
+        ("r[i]", var("r", "i")),
+        ("  (N)  ", N),
+    ],
+)
 def test_formula(text: str, expected: object) -> None:
     assert parse_formula(text, ["N", "D"], ["r"]).expr == expected
 
@@ -124,49 +134,52 @@ def test_formula_parameters_are_real_in_order_of_appearance() -> None:
     assert law.parameters == (Parameter("E"), Parameter("A"), Parameter("a"))
 
 
-@pytest.mark.parametrize(("text", "line", "column", "says"), [
-    ("E + abs(N)", 1, 5, "abs"),
-    ("E +\\\n  N @ D", 2, 3, "@"),
-    ("N if D else 1", 1, 1, "conditional"),
-    ("N and D", 1, 1, "Boolean"),
-    ("E + (N > 2)", 1, 6, "comparison"),
-    ("N.real", 1, 1, "attribute"),
-    ("__import__('os').system('true')", 1, 1, "function"),
-    ("N[0]", 1, 1, "constant index"),
-    ("a + N*'x'", 1, 7, "not a number"),
-    ("N + True", 1, 5, "not a number"),
-    ("1j*N", 1, 1, "not a number"),
-    ("N + 1e999", 1, 5, "too large"),
-    ("exp(N, D)", 1, 1, "exp takes 1 argument"),
-    ("exp(x=N)", 1, 1, "keyword"),
-    ("exp + N", 1, 1, "function"),
-    ("sum(r)", 1, 1, "a sum is written"),
-    ("sum(r[j] for j in N)", 1, 19, "not a vector"),
-    ("sum(r[j] for j in r if j)", 1, 24, "conditions"),
-    ("sum(j*r[j] for j in r)", 1, 5, "not a number"),
-    ("sum(r[j] for i in r)", 1, 14, "target's index"),
-    ("sum(r[j] for N in r)", 1, 14, "already a name"),
-    ("r + N", 1, 1, "is a vector"),
-    ("r[j]", 1, 3, "index"),
-    ("r[i, i]", 1, 1, "one index"),
-    ("c[i] + c", 1, 8, "no index"),
-    ("sum(a[j] for j in r) + a[i]", 1, 24, "indexed by"),
-    ("i + N", 1, 1, "index"),
-    ("N^2", 1, 1, "**"),
-    ("a__b*N", 1, 1, "double underscore"),
-    ("\u0415 + N", 1, 1, "ASCII"),
-    ("\uff25 + N", 1, 1, "ASCII"),
-    ("N \u2212 1", 1, 3, "ASCII"),
-    ("N + \x00", 1, 5, "control character"),
-    ("N +", 1, None, "not valid Python"),
-    ("N; D", 1, 1, "one expression"),
-    ("x = N", 1, 1, "one expression"),
-    ("N + (x := 2)", 1, 6, "assignment expression"),
-    ("exp(*r)", 1, 5, "starred"),
-    ("(lambda: N)()", 1, 2, "function"),
-    ("[N for j in r]", 1, 1, "list comprehension"),
-    ("f'{N}'", 1, 1, "f-string"),
-])
+@pytest.mark.parametrize(
+    ("text", "line", "column", "says"),
+    [
+        ("E + abs(N)", 1, 5, "abs"),
+        ("E +\\\n  N @ D", 2, 3, "@"),
+        ("N if D else 1", 1, 1, "conditional"),
+        ("N and D", 1, 1, "Boolean"),
+        ("E + (N > 2)", 1, 6, "comparison"),
+        ("N.real", 1, 1, "attribute"),
+        ("__import__('os').system('true')", 1, 1, "function"),
+        ("N[0]", 1, 1, "constant index"),
+        ("a + N*'x'", 1, 7, "not a number"),
+        ("N + True", 1, 5, "not a number"),
+        ("1j*N", 1, 1, "not a number"),
+        ("N + 1e999", 1, 5, "too large"),
+        ("exp(N, D)", 1, 1, "exp takes 1 argument"),
+        ("exp(x=N)", 1, 1, "keyword"),
+        ("exp + N", 1, 1, "function"),
+        ("sum(r)", 1, 1, "a sum is written"),
+        ("sum(r[j] for j in N)", 1, 19, "not a vector"),
+        ("sum(r[j] for j in r if j)", 1, 24, "conditions"),
+        ("sum(j*r[j] for j in r)", 1, 5, "not a number"),
+        ("sum(r[j] for i in r)", 1, 14, "target's index"),
+        ("sum(r[j] for N in r)", 1, 14, "already a name"),
+        ("r + N", 1, 1, "is a vector"),
+        ("r[j]", 1, 3, "index"),
+        ("r[i, i]", 1, 1, "one index"),
+        ("c[i] + c", 1, 8, "no index"),
+        ("sum(a[j] for j in r) + a[i]", 1, 24, "indexed by"),
+        ("i + N", 1, 1, "index"),
+        ("N^2", 1, 1, "**"),
+        ("a__b*N", 1, 1, "double underscore"),
+        ("\u0415 + N", 1, 1, "ASCII"),
+        ("\uff25 + N", 1, 1, "ASCII"),
+        ("N \u2212 1", 1, 3, "ASCII"),
+        ("N + \x00", 1, 5, "control character"),
+        ("N +", 1, None, "not valid Python"),
+        ("N; D", 1, 1, "one expression"),
+        ("x = N", 1, 1, "one expression"),
+        ("N + (x := 2)", 1, 6, "assignment expression"),
+        ("exp(*r)", 1, 5, "starred"),
+        ("(lambda: N)()", 1, 2, "function"),
+        ("[N for j in r]", 1, 1, "list comprehension"),
+        ("f'{N}'", 1, 1, "f-string"),
+    ],
+)
 def test_refused_formulas(text: str, line: int, column: int | None, says: str) -> None:
     with pytest.raises(LawError, match="line") as caught:
         parse_formula(text, ["N", "D"], ["r"])
@@ -175,59 +188,62 @@ def test_refused_formulas(text: str, line: int, column: int | None, says: str) -
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "line", "says"), [
-    ("x = 1", 1, "'x'"),
-    ("import os\ndef law(N): return N", 1, "import"),
-    ("parameters = {}", None, "no law"),
-    ("def law(N): return N\ndef law(N): return N", 2, "twice"),
-    ("def law(N, N): return N", 1, "twice"),
-    ("def law(N, *a): return N", 1, "plain arguments"),
-    ("def law(N=2): return N", 1, "plain arguments"),
-    ("def law(N: int): return N", 1, "annotations"),
-    ("def law(N) -> float: return N", 1, "annotations"),
-    ("@cache\ndef law(N): return N", 1, "decorators"),
-    ("async def law(N): return N", 1, "definition"),
-    ("def law(exp): return exp", 1, "function"),
-    ("def law(i): return i", 1, "target's index"),
-    ("def law(N): pass", 1, "return"),
-    ("def law(N):\n    if N: return 1\n    return N", 2, "if statement"),
-    ("def law(N):\n    return", 2, "return"),
-    ("def law(N):\n    N = 2\n    return N", 2, "argument"),
-    ("def law(N):\n    x = N\n    x = x + 1\n    return x", 3, "twice"),
-    ("def law(N):\n    x, y = N, N\n    return x", 2, "one name"),
-    ("def law(N):\n    x += N\n    return x", 2, "augmented"),
-    ("def law(N):\n    return M", 2, "unknown name 'M'"),
-    ("def law(N):\n    z = []\n    return N", 2, "empty"),
-    ("def law(N):\n    z = [N]\n    return z[1]", 3, "elements"),
-    ("def law(N):\n    z = [N]\n    return z", 3, "vector"),
-    ("def law(N):\n    z = [N]\n    return z[i]", 3, "bound by sum"),
-    ("def law(N):\n    z = [N]\n    w = [N, N]\n    return sum(z[j]*w[j] for j in z)", 4, "elements"),
-    ("def law(N, r): return r + sum(r[j] for j in r)", 1, "used as a number"),
-    ("def law(N, a): return N\nparameters = {'a': real()}", 1, "does not use parameter 'a'"),
-    ("def law(N): return N\nparameters = {'a': real()}", 1, "not an argument"),
-    ("def law(a): return a\nparameters = {'a': real(), 'a': real()}", 2, "twice"),
-    ("def law(a): return a\nparameters = {a: real()}", 2, "quotes"),
-    ("def law(a): return a\nparameters = {**a}", 2, "quotes"),
-    ("def law(a): return a\nparameters = {'a': free()}", 2, "positive()"),
-    ("def law(a): return a\nparameters = {'a': interval(2, 1)}", 2, "lower one first"),
-    ("def law(a): return a\nparameters = {'a': interval(0)}", 2, "two numbers"),
-    ("def law(a): return a\nparameters = {'a': positive(2)}", 2, "only scope= and start="),
-    ("def law(a): return a\nparameters = {'a': positive(start=(0, 1))}", 2, "above 0"),
-    ("def law(a): return a\nparameters = {'a': interval(0, 1, start=(0, 2))}", 2, "inside"),
-    ("def law(a): return a\nparameters = {'a': real(scope='run')}", 2, "'group', 'shared'"),
-    ("def law(a): return a\nparameters = {'a': real(scop='shared')}", 2, "did you mean 'scope'"),
-    ("def law(a): return a\nparameters = [1]", 2, "dictionary"),
-    ("def law(a): return a\nrecipe = 3", 2, "fit("),
-    ("def law(a): return a\nrecipe = fit(loss='mae')", 2, "unknown loss"),
-    ("def law(a): return a\nrecipe = fit(loss=1)", 2, "text"),
-    ("def law(a): return a\nrecipe = fit(loss='log', space='raw')", 2, "space"),
-    ("def law(a): return a\nrecipe = fit(starts=0)", 2, "starts"),
-    ("def law(a): return a\nrecipe = fit(starts=2.5)", 2, "starts"),
-    ("def law(a): return a\nrecipe = fit(delta=-1)", 2, "delta"),
-    ("def law(a): return a\nrecipe = fit(ridge={'b': 1})", 2, "no parameter"),
-    ("def law(a): return a\nrecipe = fit(**a)", 2, "unknown option"),
-    ("def law(a): return a\nparameters = {'a': real(start=(1, 2), start=(1, 3))}", 2, "appears twice"),
-])
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("x = 1", 1, "'x'"),
+        ("import os\ndef law(N): return N", 1, "import"),
+        ("parameters = {}", None, "no law"),
+        ("def law(N): return N\ndef law(N): return N", 2, "twice"),
+        ("def law(N, N): return N", 1, "twice"),
+        ("def law(N, *a): return N", 1, "plain arguments"),
+        ("def law(N=2): return N", 1, "plain arguments"),
+        ("def law(N: int): return N", 1, "annotations"),
+        ("def law(N) -> float: return N", 1, "annotations"),
+        ("@cache\ndef law(N): return N", 1, "decorators"),
+        ("async def law(N): return N", 1, "definition"),
+        ("def law(exp): return exp", 1, "function"),
+        ("def law(i): return i", 1, "target's index"),
+        ("def law(N): pass", 1, "return"),
+        ("def law(N):\n    if N: return 1\n    return N", 2, "if statement"),
+        ("def law(N):\n    return", 2, "return"),
+        ("def law(N):\n    N = 2\n    return N", 2, "argument"),
+        ("def law(N):\n    x = N\n    x = x + 1\n    return x", 3, "twice"),
+        ("def law(N):\n    x, y = N, N\n    return x", 2, "one name"),
+        ("def law(N):\n    x += N\n    return x", 2, "augmented"),
+        ("def law(N):\n    return M", 2, "unknown name 'M'"),
+        ("def law(N):\n    z = []\n    return N", 2, "empty"),
+        ("def law(N):\n    z = [N]\n    return z[1]", 3, "elements"),
+        ("def law(N):\n    z = [N]\n    return z", 3, "vector"),
+        ("def law(N):\n    z = [N]\n    return z[i]", 3, "bound by sum"),
+        ("def law(N):\n    z = [N]\n    w = [N, N]\n    return sum(z[j]*w[j] for j in z)", 4, "elements"),
+        ("def law(N, r): return r + sum(r[j] for j in r)", 1, "used as a number"),
+        ("def law(N, a): return N\nparameters = {'a': real()}", 1, "does not use parameter 'a'"),
+        ("def law(N): return N\nparameters = {'a': real()}", 1, "not an argument"),
+        ("def law(a): return a\nparameters = {'a': real(), 'a': real()}", 2, "twice"),
+        ("def law(a): return a\nparameters = {a: real()}", 2, "quotes"),
+        ("def law(a): return a\nparameters = {**a}", 2, "quotes"),
+        ("def law(a): return a\nparameters = {'a': free()}", 2, "positive()"),
+        ("def law(a): return a\nparameters = {'a': interval(2, 1)}", 2, "lower one first"),
+        ("def law(a): return a\nparameters = {'a': interval(0)}", 2, "two numbers"),
+        ("def law(a): return a\nparameters = {'a': positive(2)}", 2, "only scope= and start="),
+        ("def law(a): return a\nparameters = {'a': positive(start=(0, 1))}", 2, "above 0"),
+        ("def law(a): return a\nparameters = {'a': interval(0, 1, start=(0, 2))}", 2, "inside"),
+        ("def law(a): return a\nparameters = {'a': real(scope='run')}", 2, "'group', 'shared'"),
+        ("def law(a): return a\nparameters = {'a': real(scop='shared')}", 2, "did you mean 'scope'"),
+        ("def law(a): return a\nparameters = [1]", 2, "dictionary"),
+        ("def law(a): return a\nrecipe = 3", 2, "fit("),
+        ("def law(a): return a\nrecipe = fit(loss='mae')", 2, "unknown loss"),
+        ("def law(a): return a\nrecipe = fit(loss=1)", 2, "text"),
+        ("def law(a): return a\nrecipe = fit(loss='log', space='raw')", 2, "space"),
+        ("def law(a): return a\nrecipe = fit(starts=0)", 2, "starts"),
+        ("def law(a): return a\nrecipe = fit(starts=2.5)", 2, "starts"),
+        ("def law(a): return a\nrecipe = fit(delta=-1)", 2, "delta"),
+        ("def law(a): return a\nrecipe = fit(ridge={'b': 1})", 2, "no parameter"),
+        ("def law(a): return a\nrecipe = fit(**a)", 2, "unknown option"),
+        ("def law(a): return a\nparameters = {'a': real(start=(1, 2), start=(1, 3))}", 2, "appears twice"),
+    ],
+)
 def test_refused_programs(text: str, line: int | None, says: str) -> None:
     with pytest.raises(LawError) as caught:
         parse_program(text)
@@ -253,18 +269,21 @@ def test_comments_may_hold_any_letters() -> None:
     assert parse_program("def law(N): return N  # \u03b1\u2212\u03b2").law.expr == N
 
 
-@pytest.mark.parametrize("text", [
-    "(" * 250 + "N" + ")" * 250,
-    "-" * 15_000 + "N",
-    "exp(" * 150 + "N" + ")" * 150,
-    "N" + "**N" * 3000,
-    "N" + "+N" * 9000,
-    "N" + "*2+N" * 1000,
-    "[" * 5000,
-    "N" * 20_001,
-    "1" * 5000,
-    "N" + "*a/b" * 150,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 250 + "N" + ")" * 250,
+        "-" * 15_000 + "N",
+        "exp(" * 150 + "N" + ")" * 150,
+        "N" + "**N" * 3000,
+        "N" + "+N" * 9000,
+        "N" + "*2+N" * 1000,
+        "[" * 5000,
+        "N" * 20_001,
+        "1" * 5000,
+        "N" + "*a/b" * 150,
+    ],
+)
 def test_size_limits(text: str) -> None:
     with pytest.raises(LawError):
         parse_formula(text, ["N"])
@@ -281,46 +300,3 @@ def test_inlining_cannot_explode() -> None:
 def test_long_sums_are_flat() -> None:
     law = parse_formula("+".join(f"a{k}*N" for k in range(300)), ["N"])
     assert len(law.expr.args) == 300
-
-
-words = st.sampled_from([
-    "def law(N, a):", "return", "N", "a", "z", " = ", "[", "]", "(", ")", "{", "}", "\n", "    ", "+", "-", "*", "**", "/", ",",
-    "sum(", "exp(", " for j in r", "r[j]", "1", "2.5", "1e400", ":", "parameters", "recipe", "fit(", "positive()", '"a"', "loss=",
-    "lambda", "i", ".", "np.", "#", "'", "\\", "\t", "if", "\x0c", "\r", "\u00e9", "\ud800", "\x00", "0x", "1_0", "=", "@", "~", "not ",
-])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=60), st.text(string.printable, max_size=80), st.lists(words, max_size=25).map("".join)))
-@example("0_7")
-@example("1if 2else 3")
-@example("\\")
-@example("def law(N):\n\treturn N\n        return 1")
-@example("N\x0b+1")
-@example("\ufeffN")
-def test_any_text_is_a_law_or_a_law_error(text: str) -> None:
-    for read in (lambda: parse_formula(text, ["N"], ["r"]), lambda: parse_program(text),
-                 lambda: parse_program("def law(N, a, r):\n    return " + text)):
-        try:
-            read()
-        except LawError as e:
-            assert str(e)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_mutated_programs(data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(PROGRAM)))
-    text = PROGRAM[:start] + data.draw(words) + PROGRAM[start + data.draw(st.integers(0, 5)):]
-    try:
-        p = parse_program(text, variables=["N", "D", "r"])
-    except LawError:
-        return
-    assert parse_program(render_program(p)) == p
-
-
-@settings(max_examples=150, deadline=None)
-@given(random_laws())
-def test_parsed_formulas_render_to_themselves(law) -> None:  # type: ignore[no-untyped-def]
-    once = parse_formula(render_expr(law.expr), ["N", "D", "P"], ["r"])
-    assert parse_formula(render_expr(once.expr), ["N", "D", "P"], ["r"]) == once

@@ -25,8 +25,9 @@ from sldagent.laws.render import render_expr, render_law
 from sldagent.laws.substitute import rename_parameters, rename_variables
 
 MIXTURE = parse_formula("c[i] + k[i]*exp(sum(t[i, m]*r[m] for m in r))*N", ["N"], ["r"])
-NAMED = parse_program("def law(N, D, a):\n    z = [log(N), log(D)]\n    return sum(a[j]*z[j] for j in z)"
-                      "\nparameters = {'a': real()}").law
+NAMED = parse_program(
+    "def law(N, D, a):\n    z = [log(N), log(D)]\n    return sum(a[j]*z[j] for j in z)\nparameters = {'a': real()}"
+).law
 
 
 def test_axes_and_indices() -> None:

@@ -23,34 +23,46 @@ def formula(text: str) -> Law:
     return parse_formula(text, VARIABLES, ["r"])
 
 
-@pytest.mark.parametrize(("text", "latex"), [
-    ("E + A*N**-alpha", r"E + A \, N^{-\alpha}"),
-    ("A/(D**a + B)", r"\frac{A}{D^{a} + B}"),
-    ("N_eff**2 - D", r"N_{\mathrm{eff}}^{2} - D"),
-    ("(N*D)**a", r"\left(N \, D\right)^{a}"),
-    ("-(N + D)", r"-\left(N + D\right)"),
-    ("N*(D - 2)", r"N \, \left(D - 2\right)"),
-    ("2*3*N", r"2 \cdot 3 \, N"),
-    ("1e-7*N", r"1 \cdot 10^{-7} \, N"),
-    ("sqrt(log(N))", r"\sqrt{\log\left(N\right)}"),
-    ("exp(N)**2", r"\left(\exp\left(N\right)\right)^{2}"),
-    ("softplus(N)", r"\operatorname{softplus}\left(N\right)"),
-    ("c[i] + sum(t[i, j]*r[j] for j in r)", r"c_{i} + \sum_{j \in r} t_{i, j} \, r_{j}"),
-])
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("E + A*N**-alpha", r"E + A \, N^{-\alpha}"),
+        ("A/(D**a + B)", r"\frac{A}{D^{a} + B}"),
+        ("N_eff**2 - D", r"N_{\mathrm{eff}}^{2} - D"),
+        ("(N*D)**a", r"\left(N \, D\right)^{a}"),
+        ("-(N + D)", r"-\left(N + D\right)"),
+        ("N*(D - 2)", r"N \, \left(D - 2\right)"),
+        ("2*3*N", r"2 \cdot 3 \, N"),
+        ("1e-7*N", r"1 \cdot 10^{-7} \, N"),
+        ("sqrt(log(N))", r"\sqrt{\log\left(N\right)}"),
+        ("exp(N)**2", r"\left(\exp\left(N\right)\right)^{2}"),
+        ("softplus(N)", r"\operatorname{softplus}\left(N\right)"),
+        ("c[i] + sum(t[i, j]*r[j] for j in r)", r"c_{i} + \sum_{j \in r} t_{i, j} \, r_{j}"),
+    ],
+)
 def test_latex(text: str, latex: str) -> None:
     assert to_latex(formula(text)) == latex
 
 
 def test_latex_of_named_vectors() -> None:
-    law = parse_program("def law(N, q):\n    z = [log(N), 1]\n    return sum(q[j]*z[j] for j in z)\n"
-                        "parameters = {'q': real()}").law
+    law = parse_program(
+        "def law(N, q):\n    z = [log(N), 1]\n    return sum(q[j]*z[j] for j in z)\nparameters = {'q': real()}"
+    ).law
     assert to_latex(law).endswith(r",\quad z = \left(\log\left(N\right), 1\right)")
 
 
-@pytest.mark.parametrize(("name", "latex"), [
-    ("alpha", r"\alpha"), ("lam", r"\lambda"), ("d1", "d_{1}"), ("alpha_N", r"\alpha_{N}"), ("loss", r"\mathrm{loss}"),
-    ("N_eff2", r"N_{\mathrm{eff2}}"), ("_x", "x"),
-])
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("alpha", r"\alpha"),
+        ("lam", r"\lambda"),
+        ("d1", "d_{1}"),
+        ("alpha_N", r"\alpha_{N}"),
+        ("loss", r"\mathrm{loss}"),
+        ("N_eff2", r"N_{\mathrm{eff2}}"),
+        ("_x", "x"),
+    ],
+)
 def test_latex_names(name: str, latex: str) -> None:
     assert latex_name(name) == latex
 
@@ -82,8 +94,9 @@ def test_sympy_sums() -> None:
 
 
 def test_sympy_of_named_vectors() -> None:
-    law = parse_program("def law(N, q):\n    z = [log(N), 2]\n    return sum(q[j]*z[j] for j in z)\n"
-                        "parameters = {'q': positive()}").law
+    law = parse_program(
+        "def law(N, q):\n    z = [log(N), 2]\n    return sum(q[j]*z[j] for j in z)\nparameters = {'q': positive()}"
+    ).law
     expr = to_sympy(law)
     assert str(expr) == "q_1*log(N) + 2*q_2"
     assert all(s.is_positive for s in expr.free_symbols if s.name.startswith("q"))
@@ -108,7 +121,9 @@ def test_sympy_has_the_same_value(law: Law) -> None:
             numbers[f"{name}_2"] = value[1]
         else:
             for k in range(LENGTH):
-                numbers[f"{name}_2_{k + 1}" if shape == "ct" else f"{name}_{k + 1}"] = value[1, k] if shape == "ct" else value[k]
+                numbers[f"{name}_2_{k + 1}" if shape == "ct" else f"{name}_{k + 1}"] = (
+                    value[1, k] if shape == "ct" else value[k]
+                )
     expr = to_sympy(law, sizes={"r": LENGTH}, target=1)
     found = complex(expr.subs({s: numbers[s.name] for s in expr.free_symbols}).evalf())
     if found == found and abs(found) < 1e9:
@@ -116,8 +131,11 @@ def test_sympy_has_the_same_value(law: Law) -> None:
 
 
 def test_sympy_is_not_imported_by_the_package() -> None:
-    code = ("import sys, sldagent.laws, sldagent.laws.views, sldagent.laws.canonical, sldagent.laws.complexity;"
-            "print('sympy' in sys.modules)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          cwd=Path(__file__).parents[2])
+    code = (
+        "import sys, sldagent.laws, sldagent.laws.views, sldagent.laws.canonical, sldagent.laws.complexity;"
+        "print('sympy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert done.stdout.strip() == "False"

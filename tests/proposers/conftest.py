@@ -98,7 +98,8 @@ def _awkward() -> Task:
 
 TASKS: dict[str, Callable[[], Task]] = {
     "scales": _scales, "short curves": _short_curves, "u shape": _u_shape, "settings": _settings,
-    "mixture": lambda: _mixture(3, False), "mixture and scale": lambda: _mixture(1, True), "repeats": _repeats,
+    "mixture": lambda: _mixture(3, False), "mixture and scale": lambda: _mixture(1, True),
+    "mixtures and scale": lambda: _mixture(3, True), "repeats": _repeats,
     "accuracy": _accuracy, "awkward": _awkward,
 }
 

@@ -91,7 +91,7 @@ class Builder:
         """A fresh parameter with one value per target (and per element of the indices `over`)."""
         name = self.fresh(stems)
         if start is not None:
-            start = (rounded(start[0]), rounded(start[1]))
+            start = (rounded(min(start)), rounded(max(start)))
         self.parameters.append(Parameter(name, kind, bounds[0], bounds[1], start))
         return par(name, *self.target, *over)
 

@@ -46,6 +46,12 @@ def parameter_counts(law: Law, sizes: Mapping[str, int], targets: int) -> tuple[
     return plain, every, own
 
 
+def cap(profile: Profile, limits: Limits) -> float:
+    """Fitted scalars per target and group that a law may have, arrays by element."""
+    most = profile.max_parameters if profile.max_parameters is not None else math.inf
+    return min(limits.share * profile.rows, most)
+
+
 def excess(law: Law, profile: Profile, limits: Limits) -> str:
     """Why the law (in canonical form) is too large for the task; '' if it is not."""
     return too_many(law, profile, limits) or (
@@ -166,7 +172,8 @@ def _image(e: Expr, parts: list[Interval]) -> Interval:
             bottom = parts[1]
             if bottom[0] <= 0 <= bottom[1]:
                 return ANY
-            return _corners(low, high, *sorted((1.0 / bottom[0], 1.0 / bottom[1])))
+            edges = sorted((1.0 / bottom[0], 1.0 / bottom[1]))
+            return _corners(low, high, edges[0] or TINY, edges[1] or -TINY)
         case "exp":
             return max(TINY, _exp(low)), _exp(high)
         case "log":

@@ -16,7 +16,7 @@ from sldagent.proposers.grammar.build import Builder
 from sldagent.proposers.grammar.compose import Library, fresh_law
 from sldagent.proposers.grammar.credit import adapted
 from sldagent.proposers.grammar.draft import Draft
-from sldagent.proposers.grammar.limits import Limits, excess, too_many, undefined
+from sldagent.proposers.grammar.limits import Limits, cap, excess, too_many, undefined
 from sldagent.proposers.grammar.motifs import Choice
 from sldagent.proposers.grammar.operators import BOLD, OPERATORS, Edit
 from sldagent.proposers.grammar.probe import Probe
@@ -36,7 +36,7 @@ class GrammarProposer:
     ) -> None:
         self.limits = limits or Limits()
         self.profile = profile(task)
-        self.library = Library(self.profile)
+        self.library = Library(self.profile, cap(self.profile, self.limits))
         self.probe = Probe(task)
         self._symbols = (*task.symbols, *task.vectors)
         self._catalogue = tuple(_bound(task) if catalogue_programs is None else catalogue_programs)
@@ -152,8 +152,16 @@ class GrammarProposer:
     # -- from a draft to a legal program ------------------------------------------------------------------------------
 
     def _fresh(self, bias: str, rng: np.random.Generator) -> Program:
-        program = self._attempt(lambda b: fresh_law(self.library, b, bias), rng, tries=40)
-        return program or self._smallest(rng)
+        """A random law, half of the time changed by one operator."""
+        program = self._attempt(lambda b: fresh_law(self.library, b, bias), rng, tries=30)
+        if program is None:
+            return self._smallest(rng)
+        if rng.random() < 0.5:
+            weights = {name: weight for name, (_, weight) in OPERATORS.items() if name not in ("crossover", "randomize")}
+            changed = self._apply(_draw(weights, rng), Draft.of(program), None, bias, rng)
+            if changed is not None and (better := self._finish(changed, rng)) is not None:
+                return better
+        return program
 
     def _attempt(self, build, rng: np.random.Generator, tries: int) -> Program | None:  # type: ignore[no-untyped-def]
         for _ in range(tries):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,15 +12,15 @@ from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Parameter, Program
 from sldagent.laws.render import render_expr
 from sldagent.proposers.base import Context, Parent, program_key
-from sldagent.proposers.grammar import GrammarProposer, Limits
+from sldagent.proposers.grammar import GrammarProposer
 from sldagent.proposers.grammar.build import Builder
 from sldagent.proposers.grammar.draft import Draft
-from sldagent.proposers.grammar.limits import excess, parameter_counts, undefined
+from sldagent.proposers.grammar.limits import excess, undefined
 from sldagent.proposers.grammar.operators import OPERATORS, Edit
 from sldagent.proposers.grammar.operators.parameters import fit_genes, share_over_groups, tie_two
 from sldagent.tasks.task import Task
 
-KINDS = ("scales", "short curves", "u shape", "settings", "mixture", "mixture and scale", "repeats", "accuracy", "awkward")
+KINDS = ("scales", "short curves", "u shape", "settings", "mixture", "mixture and scale", "mixtures and scale", "repeats", "accuracy", "awkward")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,8 @@ def test_chains_of_operators_stay_legal(proposers: dict[str, GrammarProposer], k
 
 
 @pytest.mark.parametrize("name", [n for n in OPERATORS if n not in ("edit_vector", "fit_genes", "untie", "outer")])
-def test_each_operator_changes_chinchilla(proposers: dict[str, GrammarProposer], name: str) -> None:
-    parent = law("E + A*N**-a + B*D**-b")
+def test_each_operator_changes_a_law(proposers: dict[str, GrammarProposer], name: str) -> None:
+    parent = law("E + (A*N**-a + B*D**-b)**c + C*sigmoid(u + v*log(N))")
     other = law("E + C*(N + s)**-c*exp(-D/S)")
     found = set()
     for seed in range(30):
@@ -68,8 +70,6 @@ def test_each_operator_changes_chinchilla(proposers: dict[str, GrammarProposer],
 
 def test_tie_joins_exponents_and_untie_parts_them(proposers: dict[str, GrammarProposer]) -> None:
     exponents = tuple(Parameter(n, "interval", 0.0, 3.0) for n in "ab")
-    from dataclasses import replace
-
     parent = law("E + A*N**-a + B*D**-b")
     parameters = tuple(p for p in parent.law.parameters if p.name not in "ab") + exponents
     parent = replace(parent, law=replace(parent.law, parameters=parameters))
@@ -116,11 +116,3 @@ def test_exchange_of_variables_and_effective_data(proposers: dict[str, GrammarPr
         if (changed := OPERATORS["effective_var"][0](edit(proposer, program, seed))) is not None
     }
     assert any("exp(-((D/U - 1)/R))" in t or "exp(-(D/U - 1)/R)" in t for t in texts), texts
-
-
-def test_limits_count_parameters_as_declared() -> None:
-    program = law("E + sum(w[j]*r[j] for j in r)", ()) if False else None
-    assert program is None
-    chinchilla = law("E + A*N**-a + B*D**-b").law
-    assert parameter_counts(chinchilla, {}, 1) == (5, 5, 5)
-    assert Limits().scalars == 12 and Limits().tree == 45

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sldagent.laws.canonical import structure_hash
@@ -58,8 +60,6 @@ def test_tight_limits_still_give_laws(tasks: dict[str, Task]) -> None:
 
 
 def test_discovery_sees_training_rows_only(tasks: dict[str, Task]) -> None:
-    from dataclasses import replace
-
     task = tasks["scales"]
     split = np.where(np.arange(len(task.X)) % 4 == 0, "test", "train")
     marked = replace(task, split=split)

@@ -7,7 +7,7 @@ from typing import cast
 
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, num, power, sub, sum_over, var
 from sldagent.proposers.grammar.build import (
-    EXPONENTS, SHIFTS, SLOPES, Builder, falling, log_of, one_minus_exp, one_plus, reciprocal, rising,
+    EXPONENTS, SLOPES, Builder, falling, log_of, one_minus_exp, one_plus, reciprocal, rising,
 )
 from sldagent.proposers.grammar.motifs.mixture import positive_sum
 from sldagent.proposers.grammar.motifs.motif import Build, Motif
@@ -121,13 +121,14 @@ def damped(b: Builder, s: Slots) -> Expr:
     return mul(var(x.symbol), call("exp", mul(b.parameter(SLOPES, "real", (-rate, rate)), var(z.symbol))))
 
 
-def thinned(b: Builder, s: Slots) -> Expr:
-    """x (1 - z + s)^a for a share z in [0, 1]: what sparsity leaves."""
+def diluted(b: Builder, s: Slots) -> Expr:
+    """x / (1 + u z), z >= 0 without logarithm."""
     x, z = scalars(s)
-    if z.low < 0 or z.high > 1:
+    if z.low < 0:
         return damped(b, s)
-    left = add(sub(num(1), var(z.symbol)), b.parameter(SHIFTS, "positive", (0.001, 0.1)))
-    return mul(var(x.symbol), power(left, b.exponent(start=(0.2, 1.5))))
+    size = max(z.high, 1e-12)
+    rate = b.parameter(("u", "v"), "positive", (0.1 / size, 10.0 / size))
+    return div(var(x.symbol), one_plus(mul(rate, var(z.symbol))))
 
 
 def mixed(b: Builder, s: Slots) -> Expr:
@@ -159,7 +160,7 @@ EFFECTIVE = (
     Motif("per", "effective", "effective", "pp", per, 0.5),
     Motif("times", "effective", "effective", "pp", times, 0.5),
     Motif("damped", "effective", "effective", "pz", damped, 1.5),
-    Motif("thinned", "effective", "effective", "pz", thinned, 1.0),
+    Motif("diluted", "effective", "effective", "pz", diluted, 1.0),
     Motif("amount in a mixture", "mixture", "effective", "pv", mixed, 2.0),
     Motif("amount scaled by a mixture", "mixture", "effective", "pv", mixed_exponential, 2.0),
 )

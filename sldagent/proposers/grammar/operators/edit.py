@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sldagent.laws.expr import Expr, add, mul
+from sldagent.laws.expr import Expr, add, mul, walk
 from sldagent.proposers.grammar.build import Builder, Dice
 from sldagent.proposers.grammar.compose import Library
 from sldagent.proposers.grammar.draft import Draft
@@ -34,6 +34,21 @@ class Edit:
     @property
     def expr(self) -> Expr:
         return self.draft.expr
+
+    @property
+    def budget(self) -> float:
+        """Parameters that may be added, one more than allowed since forms may merge."""
+        lengths = {**self.profile.sizes, **{name: len(x) for name, x in self.draft.vectors.items()}}
+        count = 0
+        scalars = set()
+        for p in places(self.expr):
+            if p.node.op == "sum":
+                arrays = {n.name for n in walk(p.node) if n.op == "par" and p.node.name in n.index}
+                count += lengths.get(p.node.over, 1) * len(arrays)
+                scalars -= arrays
+            elif p.node.op == "par" and not p.bound:
+                scalars.add(p.node.name)
+        return self.library.cap - count - len(scalars) + 1
 
     def done(self, expr: Expr) -> Draft:
         """The draft with a new expression and what the builder declared."""

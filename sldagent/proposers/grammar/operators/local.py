@@ -220,7 +220,7 @@ def effective_var(e: Edit) -> Draft | None:
         c for c in e.library.choices["effective"]
         if c.variables[0] is view or (c.motif.slots == "ud" and view in c.variables)
     ]
-    choice = e.library.pick("effective", dice, e.bias, among)
+    choice = e.library.pick("effective", dice, e.bias, among, e.budget)
     if choice is None:
         return None
     new = choice.build(e.b)
@@ -231,7 +231,7 @@ def effective_var(e: Edit) -> Draft | None:
 
 def insert_shift(e: Edit) -> Draft | None:
     """x -> x + s in a power or logarithm; L -> L - m for a column that is a logarithm; any power's base -> base + s."""
-    found = [(p, v) for p, v in leaves(e) if (v.positive or v.low >= 0 or v.log) and not has_shift(p.parent)]
+    found = [(p, v) for p, v in leaves(e) if (v.positive or v.low >= 0 or v.log) and not shifted(e, p)]
     bases = [
         p for p in e.places(levels=("quantity",), varies=True)
         if p.parent is not None and p.parent.op in ("pow", "log") and not has_shift(p.node)
@@ -245,6 +245,13 @@ def insert_shift(e: Edit) -> Draft | None:
     if view.log:
         return e.replaced(place, sub(place.node, e.b.location(view)))
     return e.replaced(place, plus(place.node, e.b.shift(view)))
+
+
+def shifted(e: Edit, p: Place) -> bool:
+    """Whether a leaf stands in a sum that has a shift, with or without a sign before it."""
+    if p.parent is not None and p.parent.op == "neg":
+        return len(p.path) > 1 and has_shift(_node(e.expr, p.path[:-2]))
+    return has_shift(p.parent)
 
 
 def has_shift(e: Expr | None) -> bool:

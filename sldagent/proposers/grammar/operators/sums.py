@@ -21,13 +21,13 @@ def add_term(e: Edit) -> Draft | None:
     logs = [p for p in e.places(("add", "mul", "neg"), ("logs",), True) if p.parent is None or p.parent.op not in ("mul", "add", "neg")]
     if logs and e.library.choices["exponent"] and e.dice.chance(0.3):
         place = e.dice.pick(logs)
-        choice = e.library.pick("exponent", e.dice, e.bias, unused(e, "exponent"))
+        choice = e.library.pick("exponent", e.dice, e.bias, unused(e, "exponent"), e.budget)
         return None if choice is None else e.replaced(place, plus(place.node, choice.build(e.b)))
     place = response_sum(e)
     floor, _ = split(place.node)
     if not floor and not place.path and e.dice.chance(0.3):
         return e.replaced(place, plus(e.b.floor(), place.node))
-    choice = e.library.pick("term", e.dice, e.bias, unused(e, "term"))
+    choice = e.library.pick("term", e.dice, e.bias, unused(e, "term"), e.budget)
     return None if choice is None else e.replaced(place, plus(place.node, choice.build(e.b)))
 
 
@@ -49,7 +49,7 @@ def swap_motif(e: Edit) -> Draft | None:
     k = e.dice.pick(candidates)
     used = frozenset(e.library.symbols & set(names_in(e, parts[k])))
     among = e.library.over("term", used, exactly=e.dice.chance(0.7)) or e.library.over("term", used)
-    choice = e.library.pick("term", e.dice, e.bias, among)
+    choice = e.library.pick("term", e.dice, e.bias, among, e.budget + len(parameters_in(parts[k])))
     if choice is None:
         return None
     return e.replaced(place, plus(*parts[:k], choice.build(e.b), *parts[k + 1 :]))
