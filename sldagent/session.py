@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,6 +13,7 @@ from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.loop import discover
 from sldagent.evolution.observer import Observer
+from sldagent.evolution.rng import generator
 from sldagent.evolution.summary import RunSummary
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
@@ -79,6 +81,8 @@ def run(
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts)
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
+        config = replace(config, biases=_biases(config, proposer.families))
+    if not config.biases:
         config = replace(config, biases=("", *proposer.families))
     try:
         with LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
@@ -96,3 +100,10 @@ def run(
     except WorkerStartError as error:
         raise ConfigError(f"no worker process could be started: {error}") from None
     return Outcome(grounds, summary, archive.place)
+
+
+def _biases(config: RunConfig, families: Sequence[str]) -> tuple[str, ...]:
+    """No bias for the first island, a motif family drawn by the run's seed for each of the others."""
+    count = min(config.islands - 1, len(families))
+    drawn = generator(config.seed, 0, "biases").choice(len(families), size=count, replace=False)
+    return ("", *(families[int(k)] for k in drawn))

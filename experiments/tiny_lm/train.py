@@ -71,6 +71,8 @@ def plan(phase: str, widths: list[int], runs: list[Run]) -> list[Batch]:
             batches.append(_missing(phase, width, tokens, rates, [0], done))
         elif phase == "seeds" and (width, tokens) in grid.SEED_CELLS:
             rates = bracket_rates(runs, width, tokens) if short else [predicted_rate(runs, width, tokens)]
+            if width == max(grid.WIDTHS):  # dear: one rate
+                rates = rates[len(rates) // 2 :][:1]
             batches.append(_missing(phase, width, tokens, rates, grid.EXTRA_SEEDS, done))
         elif phase == "more" and short:
             rates = bracket_rates(runs, width, tokens)

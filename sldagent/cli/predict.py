@@ -27,8 +27,6 @@ def run(args: argparse.Namespace) -> int:
     given = rows_argument(args, args.table)
     task = law.rows(given)
     predicted = law.predict_rows(task)
-    for note in beyond_notes(law.card, task):
-        print(f"note: {note}", file=sys.stderr)
     names = [f"{name}_predicted" for name in law.targets]
     frame = original_table(given).assign(**{name: predicted[:, k] for k, name in enumerate(names)})
     if args.output is None:
@@ -45,4 +43,6 @@ def run(args: argparse.Namespace) -> int:
         predictions = {name: predicted[:, k] for k, name in enumerate(law.targets)}
         path = None if args.output is None else str(args.output)
         output.print_json({"law": law.law, "rows": len(predicted), "predictions": predictions, "file": path})
+    for note in beyond_notes(law.card, task):
+        print(f"note: {note}", file=sys.stderr)
     return 0

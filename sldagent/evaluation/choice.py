@@ -48,7 +48,9 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
     if not usable:
         return None
     winner = _pick(usable)
-    reason = f"lowest description length of the {winner.near} laws whose extrapolation error is indistinguishable from the best"
+    reason = (
+        f"lowest description length of the {winner.near} laws whose extrapolation error is indistinguishable from the best"
+    )
     published = set(catalogue)
     known = [(k, e) for k, e in usable if k in published]
     if known and winner.index not in published:

@@ -56,8 +56,12 @@ class Evaluator:
         result = fitted.result
         if not result.ok:
             return Evaluation(
-                complexity=cost.total, tree=cost.tree, scalars=cost.scalars, evaluations=result.evaluations,
-                failure=Failure("non-finite", result.failure), seconds=time.perf_counter() - started,
+                complexity=cost.total,
+                tree=cost.tree,
+                scalars=cost.scalars,
+                evaluations=result.evaluations,
+                failure=Failure("non-finite", result.failure),
+                seconds=time.perf_counter() - started,
             )
         evaluation = self._judge(program, fitted, cost, started)
         self.grounds.rows.forget()
@@ -111,7 +115,9 @@ class Evaluator:
             seconds=time.perf_counter() - started,
         )
 
-    def _cut(self, program: Program, fitted: Fitted, cut: PreparedCut, number: int) -> tuple[list[CutScore], FloatArray, int]:
+    def _cut(
+        self, program: Program, fitted: Fitted, cut: PreparedCut, number: int
+    ) -> tuple[list[CutScore], FloatArray, int]:
         """Refit on the kept rows, judge on the held ones."""
         law = fitted.compiled
         T = law.targets

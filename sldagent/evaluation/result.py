@@ -19,13 +19,13 @@ class Failure:
 
 
 REASONS = (
-    "duplicate",        # same canonical form as an earlier candidate
-    "same-predictions", # same behavioural fingerprint as an earlier candidate at equal or lower complexity
-    "parse",            # text outside the language
-    "limits",           # too many parameters, or too large a tree
-    "non-finite",       # no start gave finite predictions
-    "time",             # hit the cap in seconds
-    "worker",           # the worker died
+    "duplicate",  # same canonical form as an earlier candidate
+    "same-predictions",  # same behavioural fingerprint as an earlier candidate at equal or lower complexity
+    "parse",  # text outside the language
+    "limits",  # too many parameters, or too large a tree
+    "non-finite",  # no start gave finite predictions
+    "time",  # hit the cap in seconds
+    "worker",  # the worker died
 )
 
 

@@ -87,11 +87,7 @@ class FitResult:
 def make_blocks(law: CompiledLaw, rows: Rows) -> Blocks:
     """Blocks of the rows present; groups without rows get none."""
     present = [g for g in range(rows.groups) if rows.starts[g + 1] > rows.starts[g]]
-    blocks: list[tuple[int, int]] = []
-    if law.split:
-        blocks = [(g, t) for t in range(law.targets) for g in present]
-    else:
-        blocks = [(g, -1) for g in present]
+    blocks = [(g, t) for t in (range(law.targets) if law.split else (-1,)) for g in present]
     seg: list[tuple[int, int, int]] = []
     bounds = [0]
     for g, t in blocks:
@@ -106,8 +102,12 @@ def make_blocks(law: CompiledLaw, rows: Rows) -> Blocks:
         problems = np.array([0, len(blocks)])
     columns = np.array(seg, np.int64).reshape(-1, 3)
     return Blocks(
-        np.ascontiguousarray(columns[:, 0]), np.ascontiguousarray(columns[:, 1]), np.ascontiguousarray(columns[:, 2]),
-        np.array(bounds, np.int64), problems.astype(np.int64), np.array([b[0] for b in blocks], np.int64),
+        np.ascontiguousarray(columns[:, 0]),
+        np.ascontiguousarray(columns[:, 1]),
+        np.ascontiguousarray(columns[:, 2]),
+        np.array(bounds, np.int64),
+        problems.astype(np.int64),
+        np.array([b[0] for b in blocks], np.int64),
         np.array([b[1] for b in blocks], np.int64),
     )
 
@@ -146,8 +146,19 @@ class _Objective:
     ) -> tuple[FloatArray, int]:
         """Minimise every problem from every start, in place; objectives (starts, problems) and evaluations."""
         out, count = solver.minimise_all(
-            self.tape, self.data, self.blocks.arrays(), self.blocks.problems, TL, TS, self.spec, self.loss,
-            self.delta if delta is None else delta, self.log, inner, limit, tolerance,
+            self.tape,
+            self.data,
+            self.blocks.arrays(),
+            self.blocks.problems,
+            TL,
+            TS,
+            self.spec,
+            self.loss,
+            self.delta if delta is None else delta,
+            self.log,
+            inner,
+            limit,
+            tolerance,
         )
         return out, int(count)
 
@@ -159,8 +170,19 @@ class _Objective:
         total = 0.0
         for i, (b0, b1) in enumerate(zip(self.blocks.problems[:-1], self.blocks.problems[1:], strict=True)):
             total += solver.evaluate(
-                self.tape, self.data, self.blocks.arrays(), b0, b1, point.local, point.shared[i], self.spec, self.loss,
-                self.delta, self.log, H, g,
+                self.tape,
+                self.data,
+                self.blocks.arrays(),
+                b0,
+                b1,
+                point.local,
+                point.shared[i],
+                self.spec,
+                self.loss,
+                self.delta,
+                self.log,
+                H,
+                g,
             )
         return total, H
 
@@ -296,9 +318,7 @@ def _last_delta(objective: _Objective, recipe: Recipe) -> float:
     return _deltas(objective, recipe)[-1]
 
 
-def _robust(
-    final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, effort: Effort
-) -> tuple[FloatArray, int]:
+def _robust(final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, effort: Effort) -> tuple[FloatArray, int]:
     spent = 0
     scores = np.empty(0)
     for delta in _deltas(final, recipe):

@@ -206,7 +206,7 @@ def backward(ops, a, b, dep, length, m, V, G, fbuf, ibuf):  # type: ignore[no-un
             ib = b[t]
             v = V[ib]
             gv = G[ib]
-            if op == ADD or op == SUB:
+            if op <= SUB:
                 sign = 1.0 if op == ADD else -1.0
                 if dep[ia]:
                     for j in range(m):

@@ -59,8 +59,12 @@ def fit_program(program: Program, task: Task, *, seed: int = 0, effort: Effort |
     predicted = predict(program.law, result.parameters, rows.X, rows.group, layout_of(task))
     nmse = np.mean((predicted.T - rows.Y) ** 2, axis=1) / np.maximum(np.var(rows.Y, axis=1), 1e-300)
     return Fit(
-        program, result.parameters, standard_errors(result, rows, program.recipe), result.objective,
-        float(1.0 - np.mean(nmse)), result.evaluations,
+        program,
+        result.parameters,
+        standard_errors(result, rows, program.recipe),
+        result.objective,
+        float(1.0 - np.mean(nmse)),
+        result.evaluations,
     )
 
 
@@ -78,7 +82,9 @@ def predict(
         FitError: the law uses something that the layout or the parameters lack.
     """
     compiled = compile_law(law, layout)
-    rows = Rows(X, np.zeros((layout.targets, len(X))), group, int(group.max(initial=-1)) + 1, np.ones((layout.targets, len(X))))
+    rows = Rows(
+        X, np.zeros((layout.targets, len(X))), group, int(group.max(initial=-1)) + 1, np.ones((layout.targets, len(X)))
+    )
     features = compiled.tapes.matrix(rows)
     out = np.empty((layout.targets, rows.n))
     for t in range(layout.targets):
@@ -90,10 +96,16 @@ def predict(
             if compiled.split:
                 element = (*element[:axis], t, *element[axis + 1 :])
             table = np.asarray(parameters[name])
-            values.append(table[(slice(None), *element)][rows.group if table.shape[0] > 1 else np.zeros(rows.n, np.int64)])
+            own = table.reshape(table.shape[0], -1)[:, np.ravel_multi_index(element, table.shape[1:]) if element else 0]
+            values.append(own[rows.group] if len(own) > 1 else np.full(rows.n, own[0]))
         tapes, length = compiled.tapes, compiled.tapes.lengths[t]
         out[t] = reference.run(
-            tapes.ops[t, :length], tapes.left[t, :length], tapes.right[t, :length], tapes.value[t, :length], features, values
+            tapes.ops[t, :length],
+            tapes.left[t, :length],
+            tapes.right[t, :length],
+            tapes.value[t, :length],
+            features,
+            values,
         )
     result = np.empty_like(out.T)
     result[rows.order] = out.T

@@ -15,7 +15,8 @@ def load_reference() -> ModuleType:
     """The module ``sandbox/tape.py``."""
     if _NAME not in sys.modules:
         spec = importlib.util.spec_from_file_location(_NAME, shipped("sandbox") / "tape.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[_NAME] = module
         spec.loader.exec_module(module)

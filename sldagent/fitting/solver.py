@@ -82,7 +82,7 @@ def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H
     ops, a, b, c, dep, lengths, nodes = tape
     F, Y, W = data
     seg_target, seg_lo, seg_hi, block_seg = blocks
-    transform, lower, upper, ridge = spec[0], spec[1], spec[2], spec[3]
+    transform, ridge = spec[0], spec[3]
     pl = tl.shape[1]
     p = pl + ts.shape[0]
     height = ops.shape[1]
@@ -347,7 +347,20 @@ def minimise_all(tape, data, blocks, problems, TL, TS, spec, loss, delta, log_sp
         own = (blocks[0][lo:hi], blocks[1][lo:hi], blocks[2][lo:hi], seg)
         for s in range(ns):
             obj, count = minimise(
-                tape, data, own, 0, b1 - b0, TL[s, b0:b1], TS[s, i], spec, loss, delta, log_space, inner, limit, tolerance
+                tape,
+                data,
+                own,
+                0,
+                b1 - b0,
+                TL[s, b0:b1],
+                TS[s, i],
+                spec,
+                loss,
+                delta,
+                log_space,
+                inner,
+                limit,
+                tolerance,
             )
             out[s, i] = obj
             total += count

@@ -1,9 +1,10 @@
 """Random starts on the data's own scale.
 
-Only parameters that enter non-affinely need starts.  Declared ranges (`Parameter.start`) are drawn from as they are.  Others
-are *balanced*: where a parameter is added to something it starts at that thing's size, where it multiplies something inside a
-sum it starts so that the product is comparable to its neighbours, where it is a slope inside an exponential it starts so that
-the exponent varies by order one over the rows.  Independent log-uniform boxes hit the optimum half as often.
+Only parameters that enter non-affinely need starts.  Declared ranges (`Parameter.start`) are drawn from as they are.
+Others are *balanced*: where a parameter is added to something it starts at that thing's size, where it multiplies
+something inside a sum it starts so that the product is comparable to its neighbours, where it is a slope inside an
+exponential it starts so that the exponent varies by order one over the rows.  Independent log-uniform boxes hit the
+optimum half as often.
 """
 
 from __future__ import annotations
@@ -89,9 +90,7 @@ def _consumers(g: Graph, node: int) -> list[int]:
     return [
         k
         for k, code in enumerate(g.code)
-        if g.depends[k]
-        and code != op.PARAMETER
-        and (g.left[k] == node or (code in BINARY and g.right[k] == node))
+        if g.depends[k] and code != op.PARAMETER and (g.left[k] == node or (code in BINARY and g.right[k] == node))
     ]
 
 
@@ -152,9 +151,7 @@ def _balanced(p: Parameter, g: Graph, q: int, phys: FloatArray, rows: Rows, u: F
     return sign * factor if p.kind == "positive" else np.asarray(4.0 * u - 2.0)
 
 
-def _amplitude(
-    g: Graph, k: int, values: list[FloatArray], other: FloatArray, factor: FloatArray, starts: int
-) -> FloatArray:
+def _amplitude(g: Graph, k: int, values: list[FloatArray], other: FloatArray, factor: FloatArray, starts: int) -> FloatArray:
     """Start of a factor of node k: a slope where the product is an exponent, else comparable to its neighbours in a sum."""
     if _bends(g, k):
         with np.errstate(all="ignore"):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
-from sldagent.fitting.graph import FLOORED_LOG, Graph, Layout, Slot, affine_sets, build_graph
-from sldagent.fitting.rows import Rows
+from sldagent.fitting.graph import Graph, Layout, Slot, affine_sets, build_graph
 from sldagent.fitting.reference import reference as op
+from sldagent.fitting.rows import Rows
 from sldagent.laws.expr import TARGET_INDEX, names, walk
 from sldagent.laws.program import Law, Parameter
 from sldagent.tasks.task import Task
@@ -91,8 +91,8 @@ def compile_law(law: Law, layout: Layout) -> CompiledLaw:
     """
     used = set(names(law.expr, "par"))
     for _, elements in law.vectors:
-        for element in elements:
-            used |= set(names(element, "par"))
+        for part in elements:
+            used |= set(names(part, "par"))
     split = layout.targets > 1 and _own_per_target(law, used)
     scope = {p.name: p.scope for p in law.parameters}
     undeclared = used - set(scope)
@@ -123,8 +123,19 @@ def compile_law(law: Law, layout: Layout) -> CompiledLaw:
     linear = _choose_affine(graphs, ordered, law, local)
     transform, lower, upper = _spaces(law, ordered, linear)
     return CompiledLaw(
-        law, tapes, tuple(ordered), local, len(ordered) - local, split, layout.targets, transform, lower, upper, linear,
-        tuple(graphs), axis,
+        law,
+        tapes,
+        tuple(ordered),
+        local,
+        len(ordered) - local,
+        split,
+        layout.targets,
+        transform,
+        lower,
+        upper,
+        linear,
+        tuple(graphs),
+        axis,
     )
 
 
@@ -198,8 +209,7 @@ def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
                     feature_nodes.append((g, k))
                 line = (op.FEATURE, features[key], 0, 0.0, False)
             else:
-                right = place.get(g.right[k], 0)
-                line = (code, place[g.left[k]], right, 0.0, True)
+                line = (code, place[g.left[k]], place.get(g.right[k], 0), 0.0, True)
             place[k] = len(tape)
             tape.append(line)
         if len(tape) > MAX_NODES:
@@ -207,12 +217,12 @@ def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
         lines.append(tape)
     height = max(len(tape) for tape in lines)
     shape = (len(lines), height)
-    ops, left, right = (np.zeros(shape, np.int64) for _ in range(3))
+    ops, left, right = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     value = np.zeros(shape)
     depends = np.zeros(shape, np.bool_)
     for t, tape in enumerate(lines):
-        for k, (code, x, y, z, d) in enumerate(tape):
-            ops[t, k], left[t, k], right[t, k], value[t, k], depends[t, k] = code, x, y, z, d
+        for k, instruction in enumerate(tape):
+            ops[t, k], left[t, k], right[t, k], value[t, k], depends[t, k] = instruction
     lengths = np.array([len(tape) for tape in lines], np.int64)
     return Tapes(ops, left, right, value, depends, lengths, nodes[:, :parameters], tuple(feature_nodes))
 
@@ -233,6 +243,3 @@ def _needed(g: Graph) -> list[int]:
         if code in (op.ADD, op.SUB, op.MUL, op.DIV):
             stack.append(g.right[k])
     return sorted(wanted)
-
-
-__all__ = ["FLOORED_LOG", "CompiledLaw", "Tapes", "compile_law", "layout_of"]

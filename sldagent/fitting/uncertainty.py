@@ -37,7 +37,9 @@ def standard_errors(result: FitResult, rows: Rows, recipe: Recipe) -> dict[str, 
     nb, pl = result.point.local.shape
     local = error[: nb * pl].reshape(nb, pl)
     shared = error[nb * pl :].reshape(result.point.shared.shape)
-    errors = collect(law, rows.groups, result.blocks, Point(_unlog(law.transform[:pl], local), _unlog(law.transform[pl:], shared)))
+    errors = collect(
+        law, rows.groups, result.blocks, Point(_unlog(law.transform[:pl], local), _unlog(law.transform[pl:], shared))
+    )
     log_scale = {name for q, (name, _) in enumerate(law.slots) if law.transform[q] == 1}
     return {name: values * result.parameters[name] if name in log_scale else values for name, values in errors.items()}
 

@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, int] = {
     "smoothmin": 3,
     "smoothmax": 3,
 }
-"""Function name -> arity.  ``smoothmin(x, y, s)`` = -log(exp(-x s) + exp(-y s)) / s; ``smoothmax`` its mirror image; s > 0."""
+"""Function name -> arity.  ``smoothmin(x, y, s)`` = -log(exp(-x s) + exp(-y s)) / s; ``smoothmax`` mirrors it; s > 0."""
 
 
 @dataclass(frozen=True, slots=True)

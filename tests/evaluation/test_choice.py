@@ -34,7 +34,12 @@ def test_wide_paired_error_admits_more_laws_but_never_beyond_ln_two():
 
 
 def test_invalid_failed_and_infinite_laws_are_never_chosen():
-    entries = [(0, law(-9, -99, valid=False)), (1, law(-9, -99, failure=Failure("time"))), (2, law(math.inf, -99)), (3, law(1, 5))]
+    entries = [
+        (0, law(-9, -99, valid=False)),
+        (1, law(-9, -99, failure=Failure("time"))),
+        (2, law(math.inf, -99)),
+        (3, law(1, 5)),
+    ]
     assert choose(entries).index == 3
     assert choose(entries[:3]) is None
     assert choose([]) is None

@@ -105,7 +105,8 @@ def test_rows_of_one_cell_count_once():
     task = grid_task()
     doubled = make_task(
         {"N": np.repeat(task.X[:, 0], 5), "D": np.repeat(task.X[:, 1], 5), "lr": np.tile([1, 2, 3, 4, 5.0], 49)},
-        np.repeat(task.Y[:, 0], 5), roles={"lr": "setting"},
+        np.repeat(task.Y[:, 0], 5),
+        roles={"lr": "setting"},
     )
     assert prepare(doubled, blind_cuts(doubled)).effective_rows.sum() == 49
 

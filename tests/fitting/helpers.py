@@ -21,8 +21,14 @@ def make_task(columns, Y, group=None, roles=None, vectors=None, targets=None, **
         name="synthetic",
         variables=tuple(Variable(k, k, roles.get(k, "scale")) for k in names),
         targets=targets or tuple(Target(f"y{t}") for t in range(Y.shape[1])),
-        X=X, Y=Y, group=labels.astype(np.int64), groups=groups, split=np.full(len(X), "train"),
-        noise_scale=np.ones(len(X)), vectors=vectors or {}, **more,
+        X=X,
+        Y=Y,
+        group=labels.astype(np.int64),
+        groups=groups,
+        split=np.full(len(X), "train"),
+        noise_scale=np.ones(len(X)),
+        vectors=vectors or {},
+        **more,
     )
 
 

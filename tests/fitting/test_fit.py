@@ -126,8 +126,10 @@ def test_parameters_common_to_all_targets_are_fitted_jointly():
     )
     fit = fit_program(program, make_task({"x": x}, Y))
     oracle = least_squares(
-        lambda p: np.concatenate([p[0] + p[1] * x ** -p[4] - Y[:, 0], p[2] + p[3] * x ** -p[4] - Y[:, 1]]), [1, 2, 3, 0.5, 0.4],
-        xtol=1e-14, ftol=1e-14,
+        lambda p: np.concatenate([p[0] + p[1] * x ** -p[4] - Y[:, 0], p[2] + p[3] * x ** -p[4] - Y[:, 1]]),
+        [1, 2, 3, 0.5, 0.4],
+        xtol=1e-14,
+        ftol=1e-14,
     )
     assert fit.objective == pytest.approx(2 * oracle.cost, rel=1e-8)
     assert fit.parameters["a"].shape == (1,)

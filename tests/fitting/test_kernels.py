@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sldagent.fitting import kernels
-from sldagent.fitting.fit import make_blocks, predict_point, Point, _Objective
+from sldagent.fitting.fit import Point, _Objective, make_blocks, predict_point
 from sldagent.fitting.public import predict
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import compile_law, layout_of
@@ -118,8 +118,19 @@ def test_gradient_agrees_with_central_differences(e, values):
     nb, p = 1, theta.shape[1]
     H, g = np.zeros((nb, p, p)), np.zeros((nb, p))
     total = solver.evaluate(
-        objective.tape, objective.data, objective.blocks.arrays(), 0, 1, theta, np.zeros(0), objective.spec,
-        objective.loss, objective.delta, objective.log, H, g,
+        objective.tape,
+        objective.data,
+        objective.blocks.arrays(),
+        0,
+        1,
+        theta,
+        np.zeros(0),
+        objective.spec,
+        objective.loss,
+        objective.delta,
+        objective.log,
+        H,
+        g,
     )
     if not np.isfinite(total) or total > 1e8:
         return

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from sldagent.errors import LawError
@@ -13,8 +10,6 @@ from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.parse import parse_formula, parse_program
 from sldagent.laws.program import Parameter
 from sldagent.laws.render import render_program
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 N, D = var("N"), var("D")
 

@@ -12,7 +12,7 @@ from sldagent.proposers.grammar.build import Builder, Dice
 from sldagent.proposers.grammar.motifs import MOTIFS, Choice, applicable
 from sldagent.proposers.grammar.motifs.laws import in_bounds
 from sldagent.proposers.grammar.motifs.motif import Form
-from sldagent.proposers.grammar.profile import Profile
+from sldagent.proposers.grammar.profile import Profile, Slot
 
 BIASED = 0.6
 """How often an island's pick is made from its family of motifs alone."""
@@ -34,7 +34,8 @@ class Library:
             counts[choice.motif.name] = counts.get(choice.motif.name, 0) + 1
         self._weights = {id(c): c.motif.weight / counts[c.motif.name] ** 0.7 for cs in self.choices.values() for c in cs}
         self._costs = {id(c): _cost(c, profile) for cs in self.choices.values() for c in cs}
-        self.symbols = frozenset(v.symbol for v in (*profile.views, *profile.vectors))
+        every: tuple[Slot, ...] = (*profile.views, *profile.vectors)
+        self.symbols = frozenset(v.symbol for v in every)
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def sum_of_terms(library: Library, b: Builder, bias: str = "") -> Expr:
         left -= library.cost(choice)
         terms.append(choice.build(b))
         missing -= {v.symbol for v in choice.variables}
-        if not missing and dice.chance(0.75) or dice.chance(0.1):
+        if (not missing and dice.chance(0.75)) or dice.chance(0.1):
             break
     return add(*floor, *terms) if floor or terms else b.floor()
 

@@ -131,8 +131,12 @@ def _range(e: Expr, box: Mapping[str, Interval], kinds: Mapping[str, Parameter],
 
 
 def _weighted_mean(e: Expr, box: Mapping[str, Interval], kinds: Mapping[str, Parameter], safe: set[str]) -> bool:
-    """Whether a sum over proportions is one of positive weights times the bare proportions: positive, as they add up to 1."""
-    shares, others = [], []
+    """Whether a sum over proportions is one of positive weights times the bare proportions.
+
+    It is positive, since the proportions add up to one.
+    """
+    shares: list[Expr] = []
+    others: list[Expr] = []
     for part in factors(e.args[0]):
         (shares if part.op == "var" and part.name == e.over and part.index == (e.name,) else others).append(part)
     ranges = [_range(part, box, kinds, safe) for part in others]

@@ -82,7 +82,9 @@ class Probe:
                 return np.full((1, 1), e.value)
             case "par":
                 array = values[e.name]
-                return array[(slice(None), slice(None), *(self._position(k, env) for k in e.index))] if e.index else array
+                for k in e.index:
+                    array = array[:, :, self._position(k, env)]
+                return array
             case "var" if not e.index:
                 return self.columns[e.name]
             case "var":

@@ -118,7 +118,8 @@ class Profile:
 
         ``x`` any variable with a logarithm, ``n`` such a scale, ``s`` such a setting, ``p`` a positive quantity, ``1`` one
         that is at least 1, ``z`` a variable without logarithm (zeros or negative values), ``v`` a vector, ``o`` a vector
-        with one element per target, ``m`` a single member of a vector, ``ud`` a (unique, total) pair, ``*`` all variables with a logarithm, at least two.
+        with one element per target, ``m`` a single member of a vector, ``ud`` a (unique, total) pair, ``*`` all
+        variables with a logarithm, at least two.
         """
         if slots == "*":
             every = self.slot("x")
@@ -146,7 +147,8 @@ def profile(task: Task) -> Profile:
     if not len(train.X):
         train = task
     members = {s for symbols in task.vectors.values() for s in symbols}
-    views, parts = [], []
+    views: list[View] = []
+    parts: list[View] = []
     for j, variable in enumerate(task.variables):
         column = train.X[:, j]
         if not len(column) or column.min() == column.max():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -55,10 +56,10 @@ class GrammarProposer:
         for program in self._catalogue:
             found.setdefault(structure_hash(program.law), Proposal(program, "catalogue"))
         for choice in self._one_per_motif():
-            program = self._attempt(lambda b, c=choice: _as_law(c, b), rng, tries=4)  # type: ignore[misc]
-            if program is not None:
+            made = self._attempt(partial(_as_law, choice), rng, tries=4)
+            if made is not None:
                 note = f"{choice.motif.name}: {', '.join(v.symbol for v in choice.variables)}"
-                found.setdefault(structure_hash(program.law), Proposal(program, "motif", note=note))
+                found.setdefault(structure_hash(made.law), Proposal(made, "motif", note=note))
         random = 0
         for _ in range(4 * SEED_LAWS):
             program = self._fresh("", rng)
@@ -73,9 +74,8 @@ class GrammarProposer:
     def _one_per_motif(self) -> list[Choice]:
         """For every term and whole-law motif its first choice of variables, heavier motifs first."""
         seen: dict[str, Choice] = {}
-        for form in ("law", "term"):
-            for choice in self.library.choices[form]:  # type: ignore[index]
-                seen.setdefault(choice.motif.name, choice)
+        for choice in (*self.library.choices["law"], *self.library.choices["term"]):
+            seen.setdefault(choice.motif.name, choice)
         return sorted(seen.values(), key=lambda c: -c.motif.weight - 2.0 * (c.motif.form == "law"))
 
     # -- children -----------------------------------------------------------------------------------------------------
@@ -91,12 +91,13 @@ class GrammarProposer:
                 if self._new(proposal.program, context):
                     return proposal
                 last = proposal
-        for _ in range(self.limits.tries):
+        for _ in range(max(1, self.limits.tries)):
             proposal = Proposal(self._fresh(context.bias, rng), "randomize" if context.parents else "random")
             if self._new(proposal.program, context):
                 return proposal
             last = last or proposal
-        return last or proposal
+        assert last is not None
+        return last
 
     def _new(self, program: Program, context: Context) -> bool:
         """Whether nothing like it is in the run: a new structure, or the parent's structure with another recipe.
@@ -163,7 +164,8 @@ class GrammarProposer:
                 return better
         return program
 
-    def _attempt(self, build, rng: np.random.Generator, tries: int) -> Program | None:  # type: ignore[no-untyped-def]
+    def _attempt(self, build: Callable[[Builder], Expr], rng: np.random.Generator, tries: int) -> Program | None:
+        """The first legal law of a few that `build` makes."""
         for _ in range(tries):
             builder = Builder(self.profile, rng)
             expr: Expr = build(builder)

@@ -46,7 +46,8 @@ def test_seeds_are_distinct_and_well_formed(proposer: Proposer, task: Task) -> N
     assert seeds
     for seed in seeds:
         assert_well_formed(seed.program, task)
-        assert seed.operator and not seed.parents
+        assert seed.operator
+        assert not seed.parents
     assert len({structure_hash(s.program.law) for s in seeds}) == len(seeds)
 
 

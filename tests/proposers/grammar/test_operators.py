@@ -20,7 +20,10 @@ from sldagent.proposers.grammar.operators import OPERATORS, Edit
 from sldagent.proposers.grammar.operators.parameters import fit_genes, share_over_groups, tie_two
 from sldagent.tasks.task import Task
 
-KINDS = ("scales", "short curves", "u shape", "settings", "mixture", "mixture and scale", "mixtures and scale", "repeats", "accuracy", "awkward")
+KINDS = (
+    "scales", "short curves", "u shape", "settings", "mixture", "mixture and scale", "mixtures and scale", "repeats",
+    "accuracy", "awkward",
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,8 @@ def test_tie_joins_exponents_and_untie_parts_them(proposers: dict[str, GrammarPr
 def test_sharing_over_groups_needs_groups(proposers: dict[str, GrammarProposer]) -> None:
     program = law("E + A*size**-a", ("size",))
     shared = share_over_groups(edit(proposers["short curves"], program))
-    assert shared is not None and sorted(p.scope for p in shared.parameters.values()) == ["group", "group", "shared"]
+    assert shared is not None
+    assert sorted(p.scope for p in shared.parameters.values()) == ["group", "group", "shared"]
     assert share_over_groups(edit(proposers["scales"], law("E + A*N**-a"))) is None
 
 
@@ -89,7 +93,9 @@ def test_fit_genes_keep_the_law_and_respect_signs(proposers: dict[str, GrammarPr
     for seed in range(20):
         e = edit(proposers["u shape"], law("E + A*exp(-a*log_flops)", ("log_flops",)), seed)
         changed = fit_genes(e)
-        assert changed is not None and changed.expr == e.expr and changed.recipe != e.draft.recipe
+        assert changed is not None
+        assert changed.expr == e.expr
+        assert changed.recipe != e.draft.recipe
         assert changed.recipe.space != "log", "scores are negative"
 
 

@@ -7,7 +7,15 @@ from typing import cast
 
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, num, power, sub, sum_over, var
 from sldagent.proposers.grammar.build import (
-    EXPONENTS, SLOPES, Builder, falling, log_of, one_minus_exp, one_plus, reciprocal, rising,
+    EXPONENTS,
+    SLOPES,
+    Builder,
+    falling,
+    log_of,
+    one_minus_exp,
+    one_plus,
+    reciprocal,
+    rising,
 )
 from sldagent.proposers.grammar.motifs.mixture import positive_sum
 from sldagent.proposers.grammar.motifs.motif import Build, Motif

@@ -7,7 +7,15 @@ from typing import cast
 
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, power, sub, var
 from sldagent.proposers.grammar.build import (
-    EXPONENTS, SLOPES, Builder, falling, log_of, one_minus_exp, one_plus, rising, square,
+    EXPONENTS,
+    SLOPES,
+    Builder,
+    falling,
+    log_of,
+    one_minus_exp,
+    one_plus,
+    rising,
+    square,
 )
 from sldagent.proposers.grammar.motifs.motif import Motif
 from sldagent.proposers.grammar.profile import Slot, View
@@ -147,7 +155,8 @@ def step_dip(b: Builder, s: Slots) -> Expr:
     """A sigmoid(u) + C exp(-u^2), u = l (log x - m): a step with a dip at its foot, one place and one width for both."""
     (x,) = scalars(s)
     u = mul(b.sharpness(x), b.centred(x))
-    return add(mul(b.amplitude(signed=True), call("sigmoid", u)), mul(b.amplitude(signed=True), call("exp", neg(square(u)))))
+    foot = mul(b.amplitude(signed=True), call("exp", neg(square(u))))
+    return add(mul(b.amplitude(signed=True), call("sigmoid", u)), foot)
 
 
 def tanh_dip(b: Builder, s: Slots) -> Expr:
@@ -269,7 +278,8 @@ def inverse(b: Builder, s: Slots) -> Expr:
 def log_power(b: Builder, s: Slots) -> Expr:
     """A log(1 + x / S)^-a: slower than any power law."""
     (x,) = scalars(s)
-    return mul(b.amplitude(), power(call("log", one_plus(div(var(x.symbol), b.scale(x)))), neg(b.exponent(start=(0.2, 2.0)))))
+    logarithm = call("log", one_plus(div(var(x.symbol), b.scale(x))))
+    return mul(b.amplitude(), power(logarithm, neg(b.exponent(start=(0.2, 2.0)))))
 
 
 TERMS = (

@@ -3,13 +3,32 @@
 from sldagent.proposers.grammar.operators.crossover import crossover
 from sldagent.proposers.grammar.operators.edit import Edit, Operator
 from sldagent.proposers.grammar.operators.local import (
-    change_op, change_var, effective_var, generalise, insert_shift, specialise, wrap,
+    change_op,
+    change_var,
+    effective_var,
+    generalise,
+    insert_shift,
+    specialise,
+    wrap,
 )
 from sldagent.proposers.grammar.operators.parameters import (
-    broaden, constant_to_function, edit_vector, fit_genes, tie, untie,
+    broaden,
+    constant_to_function,
+    edit_vector,
+    fit_genes,
+    tie,
+    untie,
 )
 from sldagent.proposers.grammar.operators.sums import (
-    add_term, drop_term, hoist, interact, outer, randomize, regroup_floor, rotate, swap_motif,
+    add_term,
+    drop_term,
+    hoist,
+    interact,
+    outer,
+    randomize,
+    regroup_floor,
+    rotate,
+    swap_motif,
 )
 
 OPERATORS: dict[str, tuple[Operator, float]] = {

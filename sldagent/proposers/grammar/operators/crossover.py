@@ -45,7 +45,10 @@ def exchanged_part(e: Edit, other: Draft) -> Expr | None:
         return [p for p in places(root) if p.path and not p.bound and p.varies and p.node.op != "var"]
 
     mine, theirs = usable(e.expr), usable(other.expr)
-    pairs = [(p, q) for p in mine for q in theirs if p.level == q.level and _standing(p) == _standing(q) and p.node != q.node]
+    pairs = [
+        (p, q) for p in mine for q in theirs
+        if p.level == q.level and _standing(p) == _standing(q) and p.node != q.node
+    ]
     if not pairs:
         return None
     place, source = e.dice.pick(pairs)

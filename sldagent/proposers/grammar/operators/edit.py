@@ -40,7 +40,7 @@ class Edit:
         """Parameters that may be added, one more than allowed since forms may merge."""
         lengths = {**self.profile.sizes, **{name: len(x) for name, x in self.draft.vectors.items()}}
         count = 0
-        scalars = set()
+        scalars: set[str] = set()
         for p in places(self.expr):
             if p.node.op == "sum":
                 arrays = {n.name for n in walk(p.node) if n.op == "par" and p.node.name in n.index}

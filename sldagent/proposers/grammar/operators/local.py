@@ -8,7 +8,7 @@ from sldagent.laws.expr import Expr, add, call, div, mul, neg, num, power, sub, 
 from sldagent.proposers.grammar.build import EXPONENTS, SLOPES, log_of, one_minus_exp, one_plus, square
 from sldagent.proposers.grammar.draft import Draft
 from sldagent.proposers.grammar.operators.edit import Edit, plus, times, without
-from sldagent.proposers.grammar.operators.sums import names_in
+from sldagent.proposers.grammar.operators.sums import joined, names_in
 from sldagent.proposers.grammar.profile import View
 from sldagent.proposers.grammar.tree import Place, factors, scalars_in, summands, varies
 
@@ -148,7 +148,7 @@ def drop_parameter(e: Edit) -> Draft | None:
     if not found:
         return None
     place, rest = e.dice.pick(found)
-    return e.replaced(place, (plus if place.node.op == "add" else times)(*rest))
+    return e.replaced(place, joined(place.node.op, rest))
 
 
 def fix_exponent(e: Edit) -> Draft | None:
@@ -274,7 +274,7 @@ RELATIVES = {
 
 
 def exchange_function(e: Edit) -> Draft | None:
-    found = [p for p in e.places(tuple(RELATIVES), varies=True)]
+    found = e.places(tuple(RELATIVES), varies=True)
     if not found:
         return None
     place = e.dice.pick(found)

@@ -25,10 +25,11 @@ def constant_to_function(e: Edit) -> Draft | None:
     view = e.another(_surroundings(e, place)) or e.another(())
     if view is None:
         return None
-    if place.level == "exponent" or (place.level == "logs" and place.parent is not None and place.parent.op in ("add", "neg")):
+    parent = place.parent.op if place.parent is not None else ""
+    if place.level == "exponent" or (place.level == "logs" and parent in ("add", "neg")):
         size = 0.05 if place.level == "exponent" else 0.5
         return e.replaced(place, plus(place.node, mul(e.b.slope(view, size), log_of(view))))
-    if place.level == "logs" and place.parent is not None and place.parent.op == "mul" and e.dice.chance(0.5):
+    if place.level == "logs" and parent == "mul" and e.dice.chance(0.5):
         return e.replaced(place, plus(place.node, mul(e.b.slope(view, 0.05), log_of(view))))
     if e.dice.chance(0.35):
         return e.replaced(place, plus(place.node, mul(e.b.amplitude(), e.b.powered(view))))
@@ -193,7 +194,8 @@ def fit_genes(e: Edit) -> Draft | None:
 
 def broaden(e: Edit) -> Draft | None:
     """A summand of its own for one more variable inside an exponential: exp(u) -> exp(u + v log x)."""
-    found = [p for p in e.places(levels=("logs",), varies=True) if p.parent is not None and p.parent.op in ("exp", "sigmoid", "tanh", "softplus")]
+    outer = ("exp", "sigmoid", "tanh", "softplus")
+    found = [p for p in e.places(levels=("logs",), varies=True) if p.parent is not None and p.parent.op in outer]
     if not found:
         return None
     place = e.dice.pick(found)

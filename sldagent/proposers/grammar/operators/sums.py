@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sldagent.laws.expr import Expr, call, mul, neg, num, power
 from sldagent.proposers.grammar.compose import fresh_law
 from sldagent.proposers.grammar.draft import Draft
+from sldagent.proposers.grammar.motifs import Choice
+from sldagent.proposers.grammar.motifs.motif import Form
 from sldagent.proposers.grammar.operators.edit import Edit, plus, times, without
 from sldagent.proposers.grammar.tree import Place, factors, parameters_in, scalars_in, split, summands, varies
 
@@ -18,7 +22,10 @@ def response_sum(e: Edit) -> Place:
 
 def add_term(e: Edit) -> Draft | None:
     """One more motif in a sum; a floor where there is none; a summand inside an exponential."""
-    logs = [p for p in e.places(("add", "mul", "neg"), ("logs",), True) if p.parent is None or p.parent.op not in ("mul", "add", "neg")]
+    logs = [
+        p for p in e.places(("add", "mul", "neg"), ("logs",), True)
+        if p.parent is None or p.parent.op not in ("mul", "add", "neg")
+    ]
     if logs and e.library.choices["exponent"] and e.dice.chance(0.3):
         place = e.dice.pick(logs)
         choice = e.library.pick("exponent", e.dice, e.bias, unused(e, "exponent"), e.budget)
@@ -31,11 +38,11 @@ def add_term(e: Edit) -> Draft | None:
     return None if choice is None else e.replaced(place, plus(place.node, choice.build(e.b)))
 
 
-def unused(e: Edit, form: str) -> list | None:  # type: ignore[type-arg]
+def unused(e: Edit, form: Form) -> list[Choice] | None:
     """Mostly: motifs over at least one variable that the law does not use yet."""
     rest = e.library.symbols - set(e.draft.used().variables)
     if rest and e.dice.chance(0.7):
-        return e.library.covering(form, rest) or None  # type: ignore[arg-type]
+        return e.library.covering(form, rest) or None
     return None
 
 
@@ -77,20 +84,24 @@ def drop_term(e: Edit) -> Draft | None:
         return None
     weights = [3.0 if p.node.op == "add" and p.level == "response" else 1.0 for p, _ in found]
     place, rest = e.dice.pick(found, weights)
-    return e.replaced(place, (plus if place.node.op == "add" else times)(*rest))
+    return e.replaced(place, joined(place.node.op, rest))
+
+
+def joined(op: str, parts: Sequence[Expr]) -> Expr:
+    """Sum (``add``) or product (``mul``) of the parts."""
+    return plus(*parts) if op == "add" else times(*parts)
 
 
 def hoist(e: Edit) -> Draft | None:
     """A function or power gives way to its argument; a quotient to its numerator."""
-    found = []
+    inside: list[tuple[Place, Expr]] = []
     for p in e.places(varies=True):
         if p.node.op in ("add", "mul", "var", "sum", "neg"):
             continue
-        inner = [a for a in p.node.args[:2] if varies(a) and a.op != "var"]
-        found += [(p, a) for a in inner]
-    if not found:
+        inside += [(p, a) for a in p.node.args[:2] if varies(a) and a.op != "var"]
+    if not inside:
         return None
-    place, inner = e.dice.pick(found)
+    place, inner = e.dice.pick(inside)
     return e.replaced(place, inner)
 
 
