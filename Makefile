@@ -47,7 +47,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/sldagent bench
+	$(BIN)/python experiments/bench.py
 
 COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-header --no-annotate --quiet

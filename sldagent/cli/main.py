@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "predict": "predict with a law for the rows of a table",
     "score": "score a law on a table's test rows; the archive keeps a record",
     "export": "write a law as Python, JSON, LaTeX or SymPy",
+    "bench": "discover on a suite of tables and score beside published figures",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
 }

@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 
 FULL = Effort(starts=16, keep=3, iterations=90)
 """Effort of the fit to all training rows."""
-REFIT = Effort(starts=5, keep=1, iterations=60)
+REFIT = Effort(starts=5, keep=1, iterations=60, tolerance=1e-6, polish=0)
 """Effort of the refit on a cut's kept rows, beside the warm start."""
 
 

@@ -36,6 +36,10 @@ class Effort:
     """Screened starts carried to convergence."""
     iterations: int = 90
     """Trial points per carried start."""
+    tolerance: float = 1e-8
+    """Relative gain of an accepted step below which a carried start has converged."""
+    polish: int = 40
+    """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +267,7 @@ def fit_rows(
         TL = np.concatenate([warm.local[None], TL])
         TS = np.concatenate([warm.shared[None], TS])
     direct = (TL.copy(), TS.copy())
-    scores, used = stage.run(TL, TS, inner=True, limit=effort.iterations, tolerance=1e-8)
+    scores, used = stage.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
     spent += used
     if bent and law.shared == 0 and nb >= 4:
         TL, TS, scores, used = _share_optimum(stage, blocks, TL, TS, scores, effort)
@@ -273,8 +277,8 @@ def fit_rows(
         scores, used = _robust(final, TL, TS, recipe, effort)
         spent += used
     TL, TS, _ = _select(blocks, scores, TL, TS, 1)
-    if bent or not plain:
-        _, used = final.run(TL, TS, inner=False, limit=40, tolerance=1e-13, delta=_last_delta(final, recipe))
+    if effort.polish and (bent or not plain):
+        _, used = final.run(TL, TS, inner=False, limit=effort.polish, tolerance=1e-13, delta=_last_delta(final, recipe))
         spent += used
     point = Point(TL[0], TS[0])
     total, _ = final.bordered(point)
@@ -294,7 +298,7 @@ def _share_optimum(
         mine = blocks.target == t
         L[0, mine] = np.nanmedian(best[0, mine], axis=0)
     S = shared.copy()
-    more, used = stage.run(L, S, inner=True, limit=effort.iterations, tolerance=1e-8)
+    more, used = stage.run(L, S, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
     return np.concatenate([TL, L]), np.concatenate([TS, S]), np.concatenate([scores, more]), used
 
 

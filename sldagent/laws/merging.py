@@ -84,7 +84,7 @@ class ParameterPool:
             and (first == "positive" or first_power == 1 or (first == "real" and first_power == -1))
         ):
             self.become(one, "real")  # a real number times anything that is not always zero is any real number
-        elif first == "interval" and first_power == second_power == 1:
+        elif first == "interval" and first_power == 1 and (second == "positive" or second_power == 1):
             return self._interval_product(one, one_index, other, other_index)
         else:
             return False

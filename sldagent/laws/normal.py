@@ -178,6 +178,9 @@ class Normaliser:
             self.changed |= bool(factors)
             return 0.0, ONE
         found: dict[str, Factor] = {}
+        self.changed |= any(
+            n is ONE and e == int(e) and (b.op in ("*", "s") or (b.op == "n" and b.value)) for b, e, n in factors
+        )
         again: list[Pair] = []
         for base, ec, en in factors:
             if base.op == "+" and en is ONE and ec == int(ec):

@@ -146,7 +146,7 @@ class Merger:
             return c, factors
         result = [f for f in factors if f not in free]
         free.sort(key=lambda f: (f[0].mask, -f[1], f[0].text))
-        merged, k = [(b, e) for b, e, _ in free], 0
+        merged, k = [self._plain(b, e) for b, e, _ in free], 0
         while k < len(merged):
             p, e = merged[k]
             for other in merged[k + 1 :] + merged[:k]:
@@ -159,9 +159,6 @@ class Merger:
             k += 1
         for p, e in merged:
             kind = pool.kind(p.name)
-            if kind == "positive" and abs(e) != 1.0:
-                pool.become(p.name, "positive")
-                e = math.copysign(1.0, e)
             if kind != "interval" and abs(e) == 1.0:
                 if abs(c) != 1.0:
                     pool.scale(p.name, abs(c) if e > 0 else 1.0 / abs(c))
@@ -170,6 +167,14 @@ class Merger:
                     c, e = (abs(c) if kind == "real" else c), 1.0
             result.append((self.refreshed(p.name, p.index), e, ONE))
         return c, self._scales(result)
+
+    def _plain(self, p: Node, e: float) -> tuple[Node, float]:
+        """``c**3`` -> c, ``c**2`` -> a positive c: the power of a parameter is another one, whose exponent is 1 or -1."""
+        kind = self.pool.kind(p.name)
+        if kind == "interval" or abs(e) == 1.0:
+            return p, e
+        odd = e == int(e) and e % 2 == 1
+        return self.recast(p, "real" if kind == "real" and odd else "positive"), math.copysign(1.0, e)
 
     def _scales(self, factors: list[Factor]) -> list[Factor]:
         """``A*(N/d)**-a`` -> ``A*N**-a``: a free coefficient takes in a positive scale, or number, of a

@@ -66,7 +66,7 @@ class Proposer(Protocol):
 
 
 def program_key(program: Program) -> str:
-    """What tells candidates apart: the law's structure and the fit recipe (a law fitted otherwise is another candidate).
+    """What tells candidates apart: the law's structure and the fit recipe (a law fitted otherwise is another).
 
     A run's `Context.seen` holds `structure_hash(law)` and this key of every candidate.
     """

@@ -75,7 +75,7 @@ def test_a_bad_law_is_one_sentence(tmp_path: Path, law: str, word: str) -> None:
 
 def test_a_law_whose_variables_the_table_lacks_names_them(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv")
-    assert "--variables" in refused("fit", table, "--law", "exponential_mixing", *COLUMNS)
+    assert "--variables" in refused("fit", table, "--law", "mixing", *COLUMNS)
 
 
 @pytest.mark.parametrize("loss", ["hubris", "huber:-1", "huber:x", "mse:3"])

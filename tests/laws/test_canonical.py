@@ -137,6 +137,7 @@ def test_scope_and_index_limit_merges() -> None:
 def test_intervals_merge_to_the_interval_of_their_values() -> None:
     a, b = Parameter("a", "interval", 0.0, 2.0), Parameter("b", "interval", -1.0, 1.0)
     assert canonical(law("a + b + N", a=a, b=b)).parameters == (Parameter("b", "interval", -1.0, 3.0),)
+    assert canonical(law("a/b*N", a=a, b="positive")).parameters == (Parameter("a", "positive"),)
     assert canonical(law("N**(a*b)", a=a, b=b)).parameters == (Parameter("b", "interval", -2.0, 2.0),)
 
 

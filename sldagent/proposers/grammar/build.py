@@ -1,7 +1,7 @@
 """Building blocks of laws: fresh parameters with sensible starts, and the typed atoms log x, x^-a, x^b.
 
-Everything that depends on a variable's role is decided here, so that motifs and operators cannot take the logarithm of a
-proportion or the negative power of something that may be zero.
+Everything that depends on a variable's role is decided here, so that motifs and operators cannot take the logarithm
+of a proportion or the negative power of something that may be zero.
 """
 
 from __future__ import annotations

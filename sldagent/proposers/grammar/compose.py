@@ -32,8 +32,9 @@ class Library:
         counts: dict[str, int] = {}
         for choice in (c for every in self.choices.values() for c in every):
             counts[choice.motif.name] = counts.get(choice.motif.name, 0) + 1
-        self._weights = {id(c): c.motif.weight / counts[c.motif.name] ** 0.7 for cs in self.choices.values() for c in cs}
-        self._costs = {id(c): _cost(c, profile) for cs in self.choices.values() for c in cs}
+        choices = [c for cs in self.choices.values() for c in cs]
+        self._weights = {id(c): c.motif.weight / counts[c.motif.name] ** 0.7 for c in choices}
+        self._costs = {id(c): _cost(c, profile) for c in choices}
         every: tuple[Slot, ...] = (*profile.views, *profile.vectors)
         self.symbols = frozenset(v.symbol for v in every)
 
@@ -83,7 +84,9 @@ def fresh_law(library: Library, b: Builder, bias: str = "") -> Expr:
         law = choice.build(b)
         rest = library.symbols - {v.symbol for v in choice.variables}
         left = library.cap - library.cost(choice)
-        more = library.pick("term", dice, bias, library.covering("term", rest), left) if rest and dice.chance(0.6) else None
+        more = None
+        if rest and dice.chance(0.6):
+            more = library.pick("term", dice, bias, library.covering("term", rest), left)
         return law if more is None else add(*(law.args if law.op == "add" else (law,)), more.build(b))
     if kind == "outer" and library.choices["exponent"]:
         return outer_law(library, b, bias)

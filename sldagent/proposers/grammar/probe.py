@@ -1,4 +1,4 @@
-"""A quick numerical look at a law before any fit: are its predictions finite at typical parameters, on the data's box?"""
+"""A quick look at a law before any fit: are its predictions finite at typical parameters, on the data's box?"""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ class Probe:
         far = near.copy()
         for j, variable in enumerate(task.variables):
             if variable.role == "scale":
-                far[:, j] = far[:, j] + math.log(10.0) / math.log(variable.log_base) if variable.log else far[:, j] * 10.0
-        self.columns = {v.symbol: np.concatenate([near[:, j], far[:, j]])[None, :] for j, v in enumerate(task.variables)}
+                decade = math.log(10.0) / math.log(variable.log_base)
+                far[:, j] = far[:, j] + decade if variable.log else far[:, j] * 10.0
+        both = np.concatenate([near, far])
+        self.columns = {symbol: both[None, :, j] for j, symbol in enumerate(task.symbols)}
         self.members = {name: tuple(symbols) for name, symbols in task.vectors.items()}
         self.sizes = {name: len(symbols) for name, symbols in task.vectors.items()}
         self.targets = len(task.targets)
@@ -75,7 +77,11 @@ class Probe:
         return self._value(law.expr, dict(law.vectors), values, env)
 
     def _value(
-        self, e: Expr, vectors: Mapping[str, tuple[Expr, ...]], values: Mapping[str, FloatArray], env: Mapping[str, int],
+        self,
+        e: Expr,
+        vectors: Mapping[str, tuple[Expr, ...]],
+        values: Mapping[str, FloatArray],
+        env: Mapping[str, int],
     ) -> FloatArray:
         match e.op:
             case "num":

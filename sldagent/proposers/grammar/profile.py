@@ -73,7 +73,7 @@ class Profile:
     rows: int
     """Training rows of the median group."""
     loss_like: bool
-    """Every target is declared non-negative and falls, or shows no trend, with scale: floors and amplitudes are positive."""
+    """Every target is declared non-negative and does not rise with scale: floors and amplitudes are positive."""
     positive: bool
     """Every training value of every target is positive: relative and log residuals are possible."""
     nonzero: bool
@@ -116,9 +116,9 @@ class Profile:
     def assignments(self, slots: str) -> tuple[tuple[Slot, ...], ...]:
         """All ordered choices of distinct variables for a string of slot codes.
 
-        ``x`` any variable with a logarithm, ``n`` such a scale, ``s`` such a setting, ``p`` a positive quantity, ``1`` one
-        that is at least 1, ``z`` a variable without logarithm (zeros or negative values), ``v`` a vector, ``o`` a vector
-        with one element per target, ``m`` a single member of a vector, ``ud`` a (unique, total) pair, ``*`` all
+        ``x`` any variable with a logarithm, ``n`` such a scale, ``s`` such a setting, ``p`` a positive quantity, ``1``
+        one that is at least 1, ``z`` a variable without logarithm (zeros or negative values), ``v`` a vector, ``o`` a
+        vector with one element per target, ``m`` a single member of a vector, ``ud`` a (unique, total) pair, ``*`` all
         variables with a logarithm, at least two.
         """
         if slots == "*":

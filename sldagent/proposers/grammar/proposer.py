@@ -24,9 +24,14 @@ from sldagent.proposers.grammar.probe import Probe
 from sldagent.proposers.grammar.profile import profile
 from sldagent.tasks.task import Task
 
-SEED_LAWS = 40
-"""Random laws in generation 0, after the catalogue's and one law per motif."""
+SEED_MOTIFS = 40
+"""Laws of one motif each in generation 0, after the catalogue's."""
+SEED_LAWS = 16
+"""Random laws in generation 0, last."""
 RIDGE = 1e-3
+"""Penalty weight of fresh laws' polynomials."""
+MOST_FIT_GENES = 0.04
+"""Largest share of children that only change the recipe."""
 
 
 class GrammarProposer:
@@ -50,16 +55,19 @@ class GrammarProposer:
     # -- generation 0 -------------------------------------------------------------------------------------------------
 
     def seeds(self) -> Sequence[Proposal]:
-        """The catalogue's laws that fit, one law per motif (common ones first), then random laws; all distinct."""
+        """The catalogue's laws that fit, laws of one motif each (common ones first), random laws; all distinct."""
         rng = np.random.default_rng(0)
         found: dict[str, Proposal] = {}
         for program in self._catalogue:
             found.setdefault(structure_hash(program.law), Proposal(program, "catalogue"))
-        for choice in self._one_per_motif():
+        known = len(found)
+        for choice in self._one_per_motif(rng):
             made = self._attempt(partial(_as_law, choice), rng, tries=4)
             if made is not None:
                 note = f"{choice.motif.name}: {', '.join(v.symbol for v in choice.variables)}"
                 found.setdefault(structure_hash(made.law), Proposal(made, "motif", note=note))
+            if len(found) >= known + SEED_MOTIFS:
+                break
         random = 0
         for _ in range(4 * SEED_LAWS):
             program = self._fresh("", rng)
@@ -71,12 +79,15 @@ class GrammarProposer:
                     break
         return tuple(found.values())
 
-    def _one_per_motif(self) -> list[Choice]:
-        """For every term and whole-law motif its first choice of variables, heavier motifs first."""
-        seen: dict[str, Choice] = {}
+    def _one_per_motif(self, rng: np.random.Generator) -> list[Choice]:
+        """Every term and whole-law motif with one choice of variables; heavier motifs, and those that use more of the
+        task's variables, first."""
+        choices: dict[str, list[Choice]] = {}
         for choice in (*self.library.choices["law"], *self.library.choices["term"]):
-            seen.setdefault(choice.motif.name, choice)
-        return sorted(seen.values(), key=lambda c: -c.motif.weight - 2.0 * (c.motif.form == "law"))
+            choices.setdefault(choice.motif.name, []).append(choice)
+        picked = [every[int(rng.integers(len(every)))] for every in choices.values()]
+        share = 2.0 / max(1, len(self.library.symbols))
+        return sorted(picked, key=lambda c: -c.motif.weight - share * len({v.symbol for v in c.variables}))
 
     # -- children -----------------------------------------------------------------------------------------------------
 
@@ -116,7 +127,7 @@ class GrammarProposer:
         )
 
     def _child(self, context: Context, rng: np.random.Generator) -> Proposal | None:
-        """The first parent changed by one to three operators; None where they do not apply or the result is not legal."""
+        """The first parent changed by one to three operators; None where none applies or the result is not legal."""
         first, second = context.parents[0], (context.parents[1] if len(context.parents) > 1 else None)
         weights = self._weights(context, second)
         steps = 1 + (rng.random() < 0.15 + 0.4 * context.temperature) + (rng.random() < 0.25 * context.temperature)
@@ -132,8 +143,10 @@ class GrammarProposer:
         program = self._finish(draft, rng)
         if program is None:
             return None
-        used = (first.candidate, second.candidate) if second is not None and "crossover" in names else (first.candidate,)
-        return Proposal(program, "+".join(names), used)
+        used = [first.candidate]
+        if second is not None and "crossover" in names:
+            used.append(second.candidate)
+        return Proposal(program, "+".join(names), tuple(used))
 
     def _apply(
         self, name: str, draft: Draft, second: Parent | None, bias: str, rng: np.random.Generator,
@@ -144,6 +157,8 @@ class GrammarProposer:
 
     def _weights(self, context: Context, second: Parent | None) -> dict[str, float]:
         weights = adapted({name: weight for name, (_, weight) in OPERATORS.items()}, context.credit)
+        # another estimator for the same law gains a little nearly always: its credit must not crowd out new laws
+        weights["fit_genes"] = min(weights["fit_genes"], MOST_FIT_GENES)
         for name in BOLD:
             weights[name] *= 0.5 + context.temperature
         if second is None:
@@ -158,7 +173,7 @@ class GrammarProposer:
         if program is None:
             return self._smallest(rng)
         if rng.random() < 0.5:
-            weights = {name: weight for name, (_, weight) in OPERATORS.items() if name not in ("crossover", "randomize")}
+            weights = {name: w for name, (_, w) in OPERATORS.items() if name not in ("crossover", "randomize")}
             changed = self._apply(_draw(weights, rng), Draft.of(program), None, bias, rng)
             if changed is not None and (better := self._finish(changed, rng)) is not None:
                 return better
@@ -226,6 +241,9 @@ def _draw(weights: dict[str, float], rng: np.random.Generator) -> str:
 
 
 def _bound(task: Task) -> list[Program]:
+    """The published laws on this task, those that use most of its variables first: a short search tries them early."""
     from sldagent.laws.catalogue import bind, catalogue
 
-    return [program for entry in catalogue() for program in bind(entry, task)]
+    bound = [program for entry in catalogue() for program in bind(entry, task)]
+    width = {symbol: 1 for symbol in task.symbols} | {name: len(members) for name, members in task.vectors.items()}
+    return sorted(bound, key=lambda program: -sum(width[v] for v in program.law.variables))

@@ -43,7 +43,9 @@ def law(text: str, variables: tuple[str, ...] = ("N", "D")) -> Program:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 6))
-def test_chains_of_operators_stay_legal(proposers: dict[str, GrammarProposer], kind: str, seed: int, steps: int) -> None:
+def test_chains_of_operators_stay_legal(
+    proposers: dict[str, GrammarProposer], kind: str, seed: int, steps: int
+) -> None:
     proposer = proposers[kind]
     rng = np.random.default_rng(seed)
     programs = [proposer.propose(Context(0, 0, 0.5, "", [], set(), {}), rng).program for _ in range(2)]

@@ -59,6 +59,14 @@ def capped_shifted(b: Builder, s: Slots) -> Expr:
     return reciprocal(add(reciprocal(add(var(x.symbol), b.shift(x))), reciprocal(b.scale(x))))
 
 
+def saturating_amount(b: Builder, s: Slots) -> Expr:
+    """R y (1 - exp(-x / (R y))): x counts fully while it is far below R y and saturates there; any order of x and y."""
+    x, y = scalars(s)
+    size = x.high / y.high
+    most = mul(b.parameter(("R", "R1"), "positive", (0.3 * size, 30.0 * size)), var(y.symbol))
+    return mul(most, one_minus_exp(div(var(x.symbol), most)))
+
+
 def capped_by(b: Builder, s: Slots) -> Expr:
     """1 / (1 / x + C y^-a): x is useful only up to a power of y (excess parameters or data)."""
     x, y = scalars(s)
@@ -157,6 +165,7 @@ EFFECTIVE = (
     Motif("discounted repeats", "data", "effective", "ud", discounted, 1.0),
     Motif("cap", "saturation", "effective", "p", capped, 0.5),
     Motif("cap above a shift", "moe", "effective", "p", capped_shifted, 0.5),
+    Motif("saturating amount", "data", "effective", "pp", saturating_amount, 1.0),
     Motif("cap by another", "data", "effective", "pp", capped_by, 1.0),
     Motif("boost by a logarithm", "effective", "effective", "p1", boosted_log, 1.5),
     Motif("boost by a power", "effective", "effective", "px", boosted_power, 1.0),

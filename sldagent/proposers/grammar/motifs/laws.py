@@ -77,7 +77,8 @@ def smooth_extreme(b: Builder, s: Slots) -> Expr:
 def amplified(b: Builder, s: Slots) -> Expr:
     """E + (A + B x^-a) y^-b: the amplitude of one power has a floor in the other variable."""
     x, y = scalars(s)
-    return add(b.floor(), mul(add(b.amplitude(), mul(b.amplitude(), falling(x, b.exponent(x)))), falling(y, b.exponent(y))))
+    amplitude = add(b.amplitude(), mul(b.amplitude(), falling(x, b.exponent(x))))
+    return add(b.floor(), mul(amplitude, falling(y, b.exponent(y))))
 
 
 def product(b: Builder, s: Slots) -> Expr:

@@ -1,4 +1,4 @@
-"""Terms over a vector of proportions r (rows sum to one, zeros occur): never a logarithm or power of a bare proportion."""
+"""Terms over a vector of proportions r (rows sum to one, zeros occur): no logarithm or power of a bare proportion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, power, sum_over, var
-from sldagent.proposers.grammar.build import AMPLITUDES, EXPONENTS, SHIFTS, SLOPES, Builder, one_plus, square
+from sldagent.proposers.grammar.build import AMPLITUDES, SHIFTS, SLOPES, Builder, one_plus, square
 from sldagent.proposers.grammar.motifs.motif import Motif
 from sldagent.proposers.grammar.profile import Slot, VectorView, View
 
@@ -217,7 +217,7 @@ def exponent_mix(b: Builder, s: Slots) -> Expr:
 
 def exponent_own(b: Builder, s: Slots) -> Expr:
     """-a log(r_i + s) inside an exponent."""
-    return neg(mul(b.parameter(EXPONENTS, "interval", (0.05, 1.0), (0.0, 3.0)), call("log", own_shifted(b, _vector(s)))))
+    return neg(mul(b.exponent(), call("log", own_shifted(b, _vector(s)))))
 
 
 MIXTURE_EXPONENTS = (

@@ -11,8 +11,8 @@ from sldagent.proposers.grammar.build import Builder
 from sldagent.proposers.grammar.profile import Profile, Slot
 
 Form = Literal["term", "law", "effective", "exponent"]
-"""``term``: added to others; ``law``: whole right-hand side; ``effective``: a positive quantity that takes the place of a
-variable; ``exponent``: a summand inside an exponential, a logistic function or another function of a sum of logarithms."""
+"""``term``: added to others; ``law``: whole right-hand side; ``effective``: a positive quantity that takes the place of
+a variable; ``exponent``: a summand inside an exponential, a logistic function or another function of a sum of logs."""
 
 Build = Callable[[Builder, Sequence[Slot]], Expr]
 

@@ -152,7 +152,7 @@ def lorentz(b: Builder, s: Slots) -> Expr:
 
 
 def step_dip(b: Builder, s: Slots) -> Expr:
-    """A sigmoid(u) + C exp(-u^2), u = l (log x - m): a step with a dip at its foot, one place and one width for both."""
+    """A sigmoid(u) + C exp(-u^2), u = l (log x - m): a step with a dip at its foot, at one place."""
     (x,) = scalars(s)
     u = mul(b.sharpness(x), b.centred(x))
     foot = mul(b.amplitude(signed=True), call("exp", neg(square(u))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, num, power, sub, transform, var
 from sldagent.proposers.grammar.build import EXPONENTS, SLOPES, log_of, one_minus_exp, one_plus, square
@@ -13,7 +13,7 @@ from sldagent.proposers.grammar.profile import View
 from sldagent.proposers.grammar.tree import Place, factors, scalars_in, summands, varies
 
 
-def attempt(e: Edit, ways: list[tuple[Callable[[Edit], Draft | None], float]]) -> Draft | None:
+def attempt(e: Edit, ways: Sequence[tuple[Callable[[Edit], Draft | None], float]]) -> Draft | None:
     """The first way that applies, in a random order that favours the heavier ones."""
     left = list(ways)
     while left:
@@ -40,7 +40,8 @@ def leaves(e: Edit, positive: bool = False) -> list[tuple[Place, View]]:
 
 def generalise(e: Edit) -> Draft | None:
     """One step up the ladder power, shifted, rectified, running, broken; a literal becomes a parameter."""
-    return attempt(e, [(insert_shift, 1.0), (rectify, 1.0), (run, 1.5), (bend, 1.0), (free_literal, 1.0), (soften, 0.5)])
+    ways = [(insert_shift, 1.0), (rectify, 1.0), (run, 1.5), (bend, 1.0), (free_literal, 1.0), (soften, 0.5)]
+    return attempt(e, ways)
 
 
 def rectify(e: Edit) -> Draft | None:
@@ -181,7 +182,8 @@ def change_var(e: Edit) -> Draft | None:
     if not found:
         return None
     place, view = e.dice.pick(found)
-    others = [v for v in e.profile.views if v.symbol != view.symbol and v.positive == view.positive and v.log == view.log]
+    like = [v for v in e.profile.views if v.positive == view.positive and v.log == view.log]
+    others = [v for v in like if v.symbol != view.symbol]
     if not others:
         return swap_logs(e, place, view)
     other = e.dice.pick(others)
@@ -264,7 +266,8 @@ def has_shift(e: Expr | None) -> bool:
 
 def change_op(e: Edit) -> Draft | None:
     """A function, product or sum becomes its relative."""
-    return attempt(e, [(exchange_function, 2.0), (product_or_sum, 1.0), (power_or_exponential, 1.0), (soft_extreme, 0.7)])
+    ways = [(exchange_function, 2.0), (product_or_sum, 1.0), (power_or_exponential, 1.0), (soft_extreme, 0.7)]
+    return attempt(e, ways)
 
 
 RELATIVES = {

@@ -17,7 +17,7 @@ from sldagent.proposers.grammar.tree import Place, put, varies
 
 
 def constant_to_function(e: Edit) -> Draft | None:
-    """A constant depends on a variable: c -> c + u log x in exponents and centres, c -> c x^u or c + B x^-a elsewhere."""
+    """A constant depends on a variable: c + u log x in exponents and centres, c x^u or c + B x^-a elsewhere."""
     found = [p for p in e.places(("par",)) if p.parent is not None and p.parent.op != "sum"]
     if not found:
         return None
