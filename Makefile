@@ -26,6 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 	sed '/^# Extras/,$$d' requirements.lock > $(VENV)/base.lock
 	$(PIP) install -q --no-compile --require-hashes -r $(VENV)/base.lock
 	$(PIP) install -q --no-compile --no-deps --no-build-isolation -e .
+	@echo "compiling the fitting kernels (once, about half a minute)"
+	@$(BIN)/python -c "from sldagent.fitting.warm import warm; warm()"
 	@touch $@
 
 install: $(STAMP)

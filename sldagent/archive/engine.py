@@ -63,7 +63,11 @@ def check_file(address: Address, *, read_only: bool, create: bool) -> None:
     file = address.file
     if file is None:
         return
-    if file.is_dir():
+    try:
+        folder = file.is_dir()
+    except PermissionError:
+        raise ArchiveError(f"the archive {file} cannot be reached; check its folders' permissions") from None
+    if folder:
         raise ArchiveError(f"{file} is a folder; an archive is a file, such as sqlite:///{file / 'sldagent.db'}")
     if not file.exists():
         if read_only or not create:

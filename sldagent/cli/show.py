@@ -77,15 +77,12 @@ def _print_law(law: Fitted) -> None:
     from sldagent.report.parameters import parameter_lines
 
     evaluation = law.document["evaluation"]
+    figures = {"X": "x", "standard error": "x_se", "C": "complexity", "MDL": "mdl", "training R2": "train_r2"}
     output.show(
         f"{law.law} on {law.document['task']}",
         f"  {', '.join(law.targets)} = {formula_text(law.program.law, law.parameters)}",
         f"  form: {formula_text(law.program.law)}",
-        "  "
-        + ", ".join(
-            f"{label} {number(evaluation.get(key))}"
-            for label, key in (("X", "x"), ("standard error", "x_se"), ("C", "complexity"), ("MDL", "mdl"), ("training R2", "train_r2"))
-        ),
+        "  " + ", ".join(f"{label} {number(evaluation.get(key))}" for label, key in figures.items()),
     )
     rows = [
         (group, label, number(float(law.parameters[name][index]), 6)) for group, label, name, index in parameter_lines(law)

@@ -181,11 +181,27 @@ def probe_rows(task: Task, decades: float, count: int = 48) -> Rows:
             points[:, j] = lo * (hi / lo) ** u[:, j]
         else:
             points[:, j] = lo + u[:, j] * (hi - lo)
+    for small, large in _ordered_pairs(task):
+        points[:, small] = np.minimum(points[:, small], points[:, large])
     groups = len(task.groups)
     tiled = np.tile(points, (groups, 1))
     group = np.repeat(np.arange(groups), len(points))
     Y = np.zeros((task.Y.shape[1], len(tiled)))
     return Rows(tiled, Y, group, groups, np.ones_like(Y))
+
+
+def _ordered_pairs(task: Task) -> list[tuple[int, int]]:
+    """Columns (j, k) with x_j <= x_k on every row and equality on some: unique tokens and tokens seen, say.
+
+    Points that break such an order mean nothing, so no law is judged on them.
+    """
+    X, scale = task.X, [k for k, v in enumerate(task.variables) if v.role == "scale"]
+    return [
+        (j, k)
+        for j in scale
+        for k in scale
+        if j != k and (X[:, j] <= X[:, k]).all() and (X[:, j] == X[:, k]).any() and (X[:, j] < X[:, k]).any()
+    ]
 
 
 def _golden(k: int) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
@@ -12,9 +11,8 @@ from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import pick_parents
 from sldagent.evolution.state import SearchState
 from sldagent.laws.canonical import canonical, structure_hash
-from sldagent.laws.program import Program
 from sldagent.laws.render import render_expr, render_program
-from sldagent.proposers.base import Context, Parent, Proposal, Proposer
+from sldagent.proposers.base import Context, Parent, Proposal, Proposer, program_key
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,6 @@ class Planned:
         return Evaluation(failure=Failure("duplicate", f"same program as candidate {self.duplicate_of}"))
 
 
-def identity(structure: str, program: Program) -> tuple[Any, ...]:
-    """What makes two programs the same before any fit: the law's form and all that moves its optimum.
-
-    The number of starts does not; the threshold matters to the Huber loss only.
-    """
-    recipe = program.recipe
-    delta = recipe.delta if recipe.loss == "huber" else None
-    return (structure, recipe.loss, recipe.space, delta, tuple(sorted(recipe.ridge)), program.custom_fit)
-
-
 class Planner:
     """Proposes candidates in order.
 
@@ -64,7 +52,7 @@ class Planner:
     def __init__(self, proposer: Proposer) -> None:
         self._proposer = proposer
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
-        self._first: dict[tuple[Any, ...], int] = {}
+        self._first: dict[str, int] = {}
         self._seen: set[str] = set()
 
     def plan(self, k: int, state: SearchState) -> Planned:
@@ -79,9 +67,9 @@ class Planner:
                 parents=self._parents(k, island, state), seen=self._seen, credit=dict(state.credit),
             )
             proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
-        structure = structure_hash(proposal.program.law)
-        first = self._first.setdefault(identity(structure, proposal.program), k)
-        self._seen.add(structure)
+        structure, key = structure_hash(proposal.program.law), program_key(proposal.program)
+        first = self._first.setdefault(key, k)
+        self._seen.update((structure, key))
         return Planned(k, island, proposal, structure, None if first == k else first)
 
     def _parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:

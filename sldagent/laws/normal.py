@@ -178,12 +178,11 @@ class Normaliser:
             self.changed |= bool(factors)
             return 0.0, ONE
         found: dict[str, Factor] = {}
-        self.changed |= any(
-            n is ONE and e == int(e) and (b.op in ("*", "s") or (b.op == "n" and b.value)) for b, e, n in factors
-        )
         again: list[Pair] = []
         for base, ec, en in factors:
-            if base.op == "+" and en is ONE and ec == int(ec):
+            if en is ONE and base.op in ("*", "s", "n") and ec == int(ec):
+                self.changed |= base.op != "n" or base.value != 0.0  # it opens up in the next round
+            elif base.op == "+" and en is ONE and ec == int(ec):
                 sign, base = self._oriented(base)
                 c *= sign if ec % 2 else 1.0
             elif en is not ONE:

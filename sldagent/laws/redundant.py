@@ -144,6 +144,8 @@ class Merger:
         free = [f for f in factors if f[0].op == "p" and f[2] is ONE and pool.free(f[0].name)]
         if not free:
             return c, factors
+        if len(free) == 1 and abs(c) == 1.0 and abs(free[0][1]) == 1.0 and not self.signs:
+            return c, self._scales(factors)
         result = [f for f in factors if f not in free]
         free.sort(key=lambda f: (f[0].mask, -f[1], f[0].text))
         merged, k = [self._plain(b, e) for b, e, _ in free], 0
@@ -180,6 +182,8 @@ class Merger:
         """``A*(N/d)**-a`` -> ``A*N**-a``: a free coefficient takes in a positive scale, or number, of a
         power's base.
         """
+        if not any(b.op == "*" or b.op == "s" for b, _, _ in factors):
+            return factors
         pool = self.pool
         taker = next(
             (

@@ -187,6 +187,10 @@ def _reach(report: Report) -> Iterator[str]:
         furthest = f"the largest cut tested {ratio(tested)}" if tested > 1 else "no cut tested any extrapolation"
         wanted = "" if asked is None else f"asked {ratio(max(asked, 1.0))} beyond the data in {symbol}; "
         yield f"Reach: {wanted}{furthest}{'' if asked is not None else f' beyond the rows kept, in {symbol}'}"
+    directed = [c.reach for c in report.outcome.grounds.cuts if c.variable in ("joint", "target")]
+    if directed:
+        where = "towards the wanted rows" if report.asked else "in all scale variables together"
+        yield f"Reach: the largest cut tested {ratio(max(directed))} beyond the rows kept, {where}"
 
 
 def _next_steps(report: Report) -> Iterator[str]:

@@ -239,7 +239,7 @@ for mode, file in zip(sys.argv[2::2], sys.argv[3::2]):
 def test_permissions(tmp_path: Path, start: Callable[..., str]) -> None:
     """What a process without special rights is told about archives that it may not make, write or read."""
     for folder in (tmp_path, *tmp_path.parents):
-        if folder.name.startswith("pytest-"):  # pytest's own folders let nobody else through
+        if folder.name.startswith(("pytest-", "popen-")):  # pytest's own folders let nobody else through
             folder.chmod(0o711)
     tmp_path.chmod(0o711)
     none, given = tmp_path / "none", tmp_path / "given"

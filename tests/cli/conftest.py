@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cli_tools import Found, discover_once  # noqa: E402
+from cli_tools import Found, discover_once
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from cli_tools import write_table
 
 import sldagent
-from cli_tools import write_table
 from sldagent.errors import FitError, SldagentError
 
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from cli_tools import Found, sldagent, write_table
+
 from sldagent.archive.migrate import VERSION_TABLE
 
 HEADER = "split,N,D,loss\n"

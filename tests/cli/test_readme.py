@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from cli_tools import Found, sldagent
+
 from sldagent.cli.main import VERBS
 from sldagent.laws.parse import parse_program
 

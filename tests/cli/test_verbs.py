@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from cli_tools import Found, sldagent, write_table
 
 from sldagent.cli.main import VERBS
-from cli_tools import Found, sldagent, write_table
 
 FIGURES = {"law", "formula", "parameters", "x", "x_se", "complexity", "mdl"}
 

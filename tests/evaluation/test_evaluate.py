@@ -153,3 +153,11 @@ def test_declared_monotonicity_and_limit():
     assert not judged.valid and "decreasing" in judged.invalid_reason
     capped = make_task({"N": x}, bowl, targets=(Target("y", limit=(0.0, 20.0)),))
     assert "limit" in Evaluator(capped, blind_cuts(capped)).evaluate(program).invalid_reason
+
+
+def test_probe_points_keep_an_order_that_binds_in_the_data():
+    U = np.tile([1e8, 1e9, 1e10], 4)
+    D = U * np.repeat([1.0, 2.0, 4.0, 8.0], 3)
+    probe = prepare(make_task({"U": U, "D": D}, D**-0.3), []).probe
+    assert (probe.X[:, 0] <= probe.X[:, 1]).all()
+    assert probe.X[:, 1].max() == pytest.approx(D.max() * 10)

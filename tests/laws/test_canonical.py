@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -258,13 +257,13 @@ def steady(one: Law, inputs: dict, values: dict, target: int) -> np.ndarray:
         return fine & (np.abs(near - base) < 1e-7 * (1 + np.abs(base)))
 
 
-@settings(max_examples=int(os.environ.get("EX", "100")), deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(random_laws(), st.integers(0, 100))
 def test_rewrites_keep_values(one: Law, seed: int) -> None:
     assert_same_values(one, _rewrite(one, merge=False, signs=False), seed)
 
 
-@settings(max_examples=int(os.environ.get("EX", "100")), deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(random_laws())
 def test_canonical_is_idempotent_and_never_larger_in_parameters(one: Law) -> None:
     once = canonical(one)
@@ -283,7 +282,7 @@ def shuffled(e: Expr, rng: np.random.Generator) -> Expr:
     return replace(e, args=tuple(args)) if args else e
 
 
-@settings(max_examples=int(os.environ.get("EX", "100")), deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(random_laws(), st.integers(0, 1000))
 def test_hash_ignores_names_and_order(one: Law, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from sldagent.evaluation.metrics import Metrics, mean_metrics, metrics
+from sldagent.evaluation.result import CutScore
 from sldagent.jsonable import jsonable, to_json
 from sldagent.laws.parse import parse_formula
 from sldagent.report.beyond import corner
 from sldagent.report.build import errors_by_variable
 from sldagent.report.formula import exponents, formula_text
-from sldagent.evaluation.result import CutScore
 
 
 @pytest.mark.parametrize(
