@@ -105,7 +105,7 @@ def run_suite(
     results = read_results(out) if out is not None and out.exists() else []
     loaded = {name: load_task(name, data=data) for name in tasks}
     for seed in seeds:
-        for name, task in loaded.items():
+        for task in loaded.values():
             if any((r.task, r.seed, r.settings) == (task.name, seed, settings) for r in results):
                 continue
             result = _discover(task, seed, settings, archive)

@@ -75,11 +75,11 @@ def _cut(evaluator: Evaluator, cut: PreparedCut, columns: list[int]) -> list[Cut
         if kept.starts[group] < kept.starts[group + 1]:
             top = joint[rows] >= joint[rows].max() - 1e-9
             last[:, group] = kept.Y[:, rows][:, top].mean(axis=1)
-    held = evaluator._normalised(cut.held, last[:, cut.held.group])
-    inside = evaluator._normalised(kept, last[:, kept.group])
+    held = evaluator.normalised(cut.held, last[:, cut.held.group])
+    inside = evaluator.normalised(kept, last[:, kept.group])
     out = []
     for t, target in enumerate(task.targets):
-        value, _ = evaluator._unit_scores(cut, held[t], t)
+        value, _ = evaluator.unit_scores(cut, held[t], t)
         kept_value = float(np.log(max(float(np.mean(inside[t] ** 2)), 1e-300)))
         out.append(CutScore(cut.cut.name, cut.cut.variable, target.name, cut.held.n, value, kept_value))
     return out

@@ -15,6 +15,8 @@ NEAR = math.log(1.25)
 FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
 
+SHORTLIST = 3
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -47,10 +49,11 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
     usable = sorted(((k, e) for k, e in entries if e.failure is None and e.valid and math.isfinite(e.x)), key=lambda i: i[0])
     if not usable:
         return None
-    winner = _pick(usable)
-    reason = (
-        f"lowest description length of the {winner.near} laws whose extrapolation error is indistinguishable from the best"
-    )
+    pick = winner = _pick(usable)
+    near = "one law" if len(pick.near) == 1 else f"{len(pick.near)} laws"
+    reason = f"lowest description length among the {near} whose extrapolation error is indistinguishable from the best"
+    if len(pick.near) == 1:
+        reason = "no other law's extrapolation error comes near"
     published = set(catalogue)
     known = [(k, e) for k, e in usable if k in published]
     if known and winner.index not in published:
@@ -58,25 +61,20 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
         error = paired_error(winner.evaluation, best.evaluation)
         if not winner.evaluation.x < best.evaluation.x - error:
             reason = "no law beats the best published law by one standard error"
-            winner = _Pick(best.index, best.evaluation, winner.near, best.ranked)
-    ranked = [k for k in [winner.index, *_pick(usable).ranked] if k is not None]
-    lowest = min(usable, key=lambda i: (i[1].x, i[0]))[0]
-    shortlist = list(dict.fromkeys(ranked))
-    if lowest in shortlist[2:] or lowest not in shortlist:
-        shortlist = [*[k for k in shortlist if k != lowest][:2], lowest]
-    return Choice(winner.index, tuple(shortlist[:3]), reason)
+            winner = best
+    return Choice(winner.index, _shortlist(winner.index, pick, usable), reason)
 
 
 @dataclass(frozen=True)
 class _Pick:
     index: int
     evaluation: Evaluation
-    near: int
-    ranked: list[int]
+    near: list[int]
+    """Laws near the best X, by rising MDL."""
 
 
 def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
-    """Lowest MDL among the laws near the best X; `ranked` lists those laws by MDL."""
+    """Lowest MDL among the laws near the best X."""
     _, best = min(usable, key=lambda i: (i[1].x, i[0]))
     near = []
     for k, e in usable:
@@ -84,4 +82,11 @@ def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
         if gap <= NEAR or (gap <= FAR and gap <= paired_error(e, best)):
             near.append((e.mdl, k, e))
     near.sort(key=lambda i: (i[0], i[1]))
-    return _Pick(near[0][1], near[0][2], len(near), [k for _, k, _ in near])
+    return _Pick(near[0][1], near[0][2], [k for _, k, _ in near])
+
+
+def _shortlist(choice: int, pick: _Pick, usable: Sequence[tuple[int, Evaluation]]) -> tuple[int, ...]:
+    """The choice, the runner-up by MDL, and the law of lowest X; filled up by rising X."""
+    by_x = [k for k, _ in sorted(usable, key=lambda i: (i[1].x, i[0]))]
+    ranked = list(dict.fromkeys([choice, *pick.near[:2]]))[:2]
+    return tuple(dict.fromkeys([*ranked, by_x[0], *pick.near, *by_x]))[:SHORTLIST]

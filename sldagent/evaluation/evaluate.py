@@ -132,22 +132,22 @@ class Evaluator:
         refit = fit_rows(law, cut.kept, program.recipe, _generator(program, number), warm=warm, effort=REFIT)
         if not refit.ok:
             return worst, np.full(BOOTSTRAPS, np.inf), refit.evaluations
-        held = self._normalised(cut.held, predict_point(law, law.tapes, cut.held, refit.blocks, refit.point))
-        kept = self._normalised(cut.kept, predict_point(law, law.tapes, cut.kept, refit.blocks, refit.point))
+        held = self.normalised(cut.held, predict_point(law, law.tapes, cut.held, refit.blocks, refit.point))
+        kept = self.normalised(cut.kept, predict_point(law, law.tapes, cut.kept, refit.blocks, refit.point))
         scores, boots = [], []
         for t in range(T):
-            values, boot = self._unit_scores(cut, held[t], t)
+            values, boot = self.unit_scores(cut, held[t], t)
             floor = self.grounds.floor[t] / float(np.mean(self.grounds.scale[t]) ** 2)
             inside = float(np.log(max(np.mean(kept[t] ** 2), floor)))
             scores.append(CutScore(name, variable, symbols[t], cut.held.n, values, inside))
             boots.append(boot)
         return scores, np.mean(boots, axis=0), refit.evaluations
 
-    def _normalised(self, rows: Rows, predicted: FloatArray) -> FloatArray:
+    def normalised(self, rows: Rows, predicted: FloatArray) -> FloatArray:
         """Residuals (targets, rows) under the noise model, in units of the group's standard deviation."""
         return np.asarray((predicted - rows.Y) * rows.weight / self.grounds.scale[:, rows.group])
 
-    def _unit_scores(self, cut: PreparedCut, residual: FloatArray, target: int) -> tuple[float, FloatArray]:
+    def unit_scores(self, cut: PreparedCut, residual: FloatArray, target: int) -> tuple[float, FloatArray]:
         values, boots = [], []
         for unit in cut.units:
             square = residual[unit.rows] ** 2
@@ -164,7 +164,7 @@ class Evaluator:
     def _description_length(self, predicted: FloatArray, effective: float, cost: Complexity) -> float:
         """Minimum description length in nats (see the README for the definition)."""
         ground = self.grounds
-        residual = self._normalised(ground.rows, predicted)
+        residual = self.normalised(ground.rows, predicted)
         sizes = np.diff(ground.rows.starts)
         large = sizes >= 8
         blocks = [np.nonzero(ground.rows.group == g)[0] for g in np.nonzero(large)[0]]

@@ -33,7 +33,7 @@ Slot = tuple[str, tuple[int, ...]]
 
 @dataclass
 class Graph:
-    """Nodes of one target's formula.  Node k: operation `code[k]` on nodes `left[k]`, `right[k]` (or column, slot, value)."""
+    """Nodes of one target's formula: operation `code[k]` on nodes `left[k]`, `right[k]` (or column, slot, value)."""
 
     slots: dict[Slot, int]
     code: list[int] = field(default_factory=list)

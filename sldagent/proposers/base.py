@@ -66,11 +66,11 @@ class Proposer(Protocol):
 
 
 def program_key(program: Program) -> str:
-    """What tells candidates apart: the law's structure and the fit recipe (a law fitted otherwise is another).
+    """What tells candidates apart: the law's structure and all of the recipe that moves its optimum (not the starts).
 
     A run's `Context.seen` holds `structure_hash(law)` and this key of every candidate.
     """
     r = program.recipe
     delta = r.delta if r.loss == "huber" else 0.0
-    content = f"{r.loss},{r.space},{delta!r},{r.starts},{sorted(w for _, w in r.ridge)},{program.custom_fit}"
+    content = f"{r.loss},{r.space},{delta!r},{sorted(w for _, w in r.ridge)},{program.custom_fit}"
     return f"{structure_hash(program.law)}-{hashlib.sha1(content.encode()).hexdigest()[:12]}"

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+NOTHING = 1e-90
+"""Positive parameters that were fitted away stop near here and are shown as 0."""
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A float with `digits` significant digits; '-' for none and NaN, 'inf' for an infinite error."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:.{digits}g}"
+    return "0" if abs(value) < NOTHING else f"{value:.{digits}g}"
 
 
 def cell(value: Any) -> str:

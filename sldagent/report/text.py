@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOWN_GROUPS = 6
 """Groups whose values are printed; the archive has all."""
 SHOWN_PUBLISHED = 8
+SHOWN_PARAMETERS = 40
 
 
 def opening(grounds: Grounds) -> Iterator[str]:
@@ -140,11 +141,15 @@ def _parameters(report: Report, choice: Fitted) -> Iterator[str | Table]:
         rows.append((group, label, float(choice.parameters[name][index]), span, ", ".join(notes)))
     some = f" (the first {SHOWN_GROUPS} of {len(choice.groups)} groups)" if len(choice.groups) > SHOWN_GROUPS else ""
     yield f"\nParameters of the choice{some}"
+    hidden = len(rows) - SHOWN_PARAMETERS
+    rows = rows[:SHOWN_PARAMETERS]
     columns = ["group", "parameter", "value", "interval", ""]
     if len(choice.groups) == 1:
         yield table(columns[1:], [row[1:] for row in rows], numbers=["value", "interval"])
     else:
         yield table(columns, rows, numbers=["value", "interval"])
+    if hidden > 0:
+        yield f"... and {hidden} more: sldagent show {choice.law}"
 
 
 def _front(report: Report) -> Table:

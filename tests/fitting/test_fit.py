@@ -142,9 +142,8 @@ def test_losses_reach_scipys_objective(loss, space):
     x = np.geomspace(10, 1e5, 60)
     y = 1.5 + 20 * x**-0.4 * np.exp(0.02 * rng.standard_t(2, 60))
     delta = 1e-2
-    program = parse_program(
-        'def law(x, E, A, a):\n    return E + A * x**-a\nparameters = {"E": positive(), "A": positive(), "a": interval(0, 2)}'
-    )
+    kinds = '{"E": positive(), "A": positive(), "a": interval(0, 2)}'
+    program = parse_program(f"def law(x, E, A, a):\n    return E + A * x**-a\nparameters = {kinds}")
     fit = fit_program(replace(program, recipe=Recipe(loss, space, delta)), make_task({"x": x}, y))
 
     def objective(p):

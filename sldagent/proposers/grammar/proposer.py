@@ -245,5 +245,5 @@ def _bound(task: Task) -> list[Program]:
     from sldagent.laws.catalogue import bind, catalogue
 
     bound = [program for entry in catalogue() for program in bind(entry, task)]
-    width = {symbol: 1 for symbol in task.symbols} | {name: len(members) for name, members in task.vectors.items()}
+    width = dict.fromkeys(task.symbols, 1) | {name: len(members) for name, members in task.vectors.items()}
     return sorted(bound, key=lambda program: -sum(width[v] for v in program.law.variables))

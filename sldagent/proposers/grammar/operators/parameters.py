@@ -169,7 +169,7 @@ def monomial(e: Edit) -> Expr | None:
 
 
 def fit_genes(e: Edit) -> Draft | None:
-    """Another loss, threshold, number of starts or penalty."""
+    """Another loss, threshold or penalty."""
     r = e.draft.recipe
     spaces = ["raw", *(["relative"] if e.profile.nonzero else []), *(["log"] if e.profile.positive else [])]
     options: list[Recipe] = []
@@ -180,8 +180,6 @@ def fit_genes(e: Edit) -> Draft | None:
             replace(r, loss="huber", space=space, delta=float(f"{0.02 * unit:.2g}")),  # type: ignore[arg-type]
             replace(r, loss="huber", space=space, delta=float(f"{0.002 * unit:.2g}")),  # type: ignore[arg-type]
         ]
-    if r.starts < 64:
-        options.append(replace(r, starts=2 * r.starts))
     over = {s.node.over for s in e.places(("sum",)) if s.node.over in e.draft.vectors}
     arrays = sorted({p.node.name for p in e.places(("par",), bound=True) if p.node.index and p.bound}) if over else []
     for name in arrays:
