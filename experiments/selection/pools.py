@@ -39,6 +39,34 @@ def judged_r2(task: Task, record: Any) -> float:
     return float(score) if np.isfinite(score) else -np.inf
 
 
+def beyond(task: Task, record: Any) -> np.ndarray:
+    """Predictions (targets, groups x 16) on a path from the largest training rows to one decade beyond them."""
+    train = task.part("train")
+    rows = []
+    for g in range(len(task.groups)):
+        X = train.X[train.group == g]
+        top = X[np.argsort(_size(task, X))[-4:]]
+        for step in (0.0, 0.33, 0.66, 1.0):
+            for x in top:
+                moved = x.copy()
+                for k, v in enumerate(task.variables):
+                    if v.role == "scale":
+                        moved[k] = x[k] + step * np.log(10) / np.log(v.log_base) if v.log else x[k] * 10**step
+                rows.append((g, moved))
+    program = parse_program(record.source)
+    group = np.array([g for g, _ in rows])
+    with np.errstate(all="ignore"):
+        return predict(
+            program.law, record.evaluation.parameters, np.stack([x for _, x in rows]), group, layout_of(task)
+        ).T.astype(np.float32)
+
+
+def _size(task: Task, X: np.ndarray) -> np.ndarray:
+    scale = [k for k, v in enumerate(task.variables) if v.role == "scale"]
+    logs = [X[:, k] if task.variables[k].log else np.log(X[:, k]) for k in scale]
+    return np.mean([(z - z.mean()) / (z.std() or 1.0) for z in logs], axis=0) if logs else X.max(axis=1)
+
+
 def make_pool(name: str, candidates: int, seed: int, workers: int, folder: Path) -> None:
     task = TABLES[name]()
     database = folder / f"{name}-{seed}.db"
@@ -56,7 +84,7 @@ def make_pool(name: str, candidates: int, seed: int, workers: int, folder: Path)
                         "x_boot": e.x_boot, "mdl": e.mdl, "complexity": e.complexity, "tree": e.tree,
                         "scalars": e.scalars, "valid": e.valid, "train_r2": e.train_r2, "deficient": e.rank_deficient,
                         "cuts": [(c.cut, c.variable, c.target, c.log_mse, c.kept_log_mse) for c in e.cuts],
-                        "judged": judged_r2(task, record),
+                        "judged": judged_r2(task, record), "beyond": beyond(task, record),
                     }
                 )
     with (folder / f"{name}-{seed}.pkl").open("wb") as file:

@@ -1,0 +1,155 @@
+"""Compare choice rules on pools of laws with known extrapolation scores.
+
+    python experiments/selection/rules.py POOL_FOLDER... [--top N]
+
+Regret of a rule on a pool: best judged R2 among valid laws minus that of the law chosen, both clipped at -1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Valid laws of one discovery; every array has one entry per law."""
+
+    name: str
+    x: Array
+    mdl: Array
+    C: Array
+    tree: Array
+    boot: Array
+    cuts: Array
+    """(laws, cuts x targets) log errors."""
+    variable: NDArray[np.str_]
+    """What each column of `cuts` cut."""
+    judged: Array
+    beyond: Array | None
+    """(laws, values) predictions up to a decade beyond the data, in units of their spread over laws."""
+
+    @classmethod
+    def load(cls, path: Path) -> Pool:
+        with path.open("rb") as file:
+            raw: dict[str, Any] = pickle.load(file)
+        rows = [r for r in raw["rows"] if r["valid"]]
+        beyond = None
+        if "beyond" in rows[0]:
+            beyond = np.stack([np.asarray(r["beyond"], float).ravel() for r in rows])
+        return cls(
+            name=f"{raw['table']}-{raw['seed']}",
+            x=np.array([r["x"] for r in rows]),
+            mdl=np.array([r["mdl"] for r in rows]),
+            C=np.array([r["complexity"] for r in rows], float),
+            tree=np.array([r["tree"] for r in rows], float),
+            boot=np.stack([r["x_boot"] for r in rows]),
+            cuts=np.array([[c[3] for c in r["cuts"]] for r in rows]),
+            variable=np.array([c[1] for c in rows[0]["cuts"]]),
+            judged=np.clip([r["judged"] for r in rows], -1.0, 1.0),
+            beyond=beyond,
+        )
+
+    def by_variable(self) -> tuple[list[str], Array]:
+        """Names, and (laws, variables) mean log errors."""
+        names = list(dict.fromkeys(self.variable))
+        return names, np.stack([self.cuts[:, self.variable == v].mean(axis=1) for v in names], axis=1)
+
+    def weighted(self, joint: float) -> Array:
+        """X with the joint direction (if there is one) weighing `joint` and the others sharing the rest."""
+        names, means = self.by_variable()
+        if "joint" not in names or len(names) == 1:
+            return means.mean(axis=1)
+        k = names.index("joint")
+        rest = np.delete(means, k, axis=1).mean(axis=1)
+        return joint * means[:, k] + (1.0 - joint) * rest
+
+
+Rule = Callable[[Pool], int]
+
+
+def lowest(mask: NDArray[np.bool_], score: Array) -> int:
+    return int(np.argmin(np.where(mask, score, np.inf)))
+
+
+def near(x: Array, width: float) -> NDArray[np.bool_]:
+    return np.asarray(x <= x.min() + np.log(width))
+
+
+def near_paired(p: Pool, narrow: float, wide: float, times: float = 1.0) -> NDArray[np.bool_]:
+    best = int(np.argmin(p.x))
+    error = times * np.std(p.boot - p.boot[best], axis=1)
+    gap = p.x - p.x[best]
+    return np.asarray((gap <= np.log(narrow)) | ((gap <= np.log(wide)) & (gap <= error)))
+
+
+def medoid(p: Pool, mask: NDArray[np.bool_], weight: float = 0.0) -> int:
+    """The law nearest to the median prediction of the masked laws beyond the data (plus `weight` x MDL rank)."""
+    assert p.beyond is not None
+    inside = p.beyond[mask]
+    inside = np.where(np.isfinite(inside), inside, np.nan)
+    centre = np.nanmedian(inside, axis=0)
+    spread = np.nanmedian(np.abs(inside - centre), axis=0) + 1e-12
+    distance = np.full(len(p.x), np.inf)
+    distance[mask] = np.nanmean(np.minimum(np.abs(inside - centre) / spread, 10.0), axis=1)
+    if weight:
+        rank = np.zeros(len(p.x))
+        rank[mask] = np.argsort(np.argsort(p.mdl[mask])) / mask.sum()
+        distance = distance + weight * rank
+    return lowest(mask, distance)
+
+
+def rules() -> dict[str, Rule]:
+    every: dict[str, Rule] = {
+        "X alone": lambda p: int(np.argmin(p.x)),
+        "MDL alone": lambda p: int(np.argmin(p.mdl)),
+        "MDL, X within max(1.25, SE <= 2)": lambda p: lowest(near_paired(p, 1.25, 2.0), p.mdl),
+        "MDL, X within max(1.5, SE <= 2)": lambda p: lowest(near_paired(p, 1.5, 2.0), p.mdl),
+        "MDL, X within max(1.25, 2 SE <= 2)": lambda p: lowest(near_paired(p, 1.25, 2.0, 2.0), p.mdl),
+        "C, X within max(1.25, SE <= 2)": lambda p: lowest(near_paired(p, 1.25, 2.0), p.C),
+    }
+    for j in (0.33, 0.5, 0.67, 0.8, 1.0):
+        every[f"X, joint {j}"] = lambda p, j=j: int(np.argmin(p.weighted(j)))
+        for w in (1.25, 1.5, 2.0):
+            every[f"MDL, X joint {j} within {w}"] = lambda p, j=j, w=w: lowest(near(p.weighted(j), w), p.mdl)
+        for lam in (0.005, 0.01, 0.02):
+            every[f"X joint {j} + {lam} MDL"] = lambda p, j=j, lam=lam: int(np.argmin(p.weighted(j) + lam * p.mdl))
+            every[f"X joint {j} + {lam} C"] = lambda p, j=j, lam=lam: int(np.argmin(p.weighted(j) + lam * p.C))
+        for w in (1.25, 1.5, 2.0, 3.0):
+            for weight in (0.0, 0.5, 1.0):
+                every[f"medoid {weight}, X joint {j} within {w}"] = lambda p, j=j, w=w, weight=weight: medoid(
+                    p, near(p.weighted(j), w), weight
+                )
+    return every
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--top", type=int, default=30)
+    args = parser.parse_args()
+    pools = [Pool.load(f) for folder in args.folders for f in sorted(folder.glob("*.pkl"))]
+    print(f"{len(pools)} pools:", " ".join(p.name for p in pools))
+    lines = []
+    for name, rule in rules().items():
+        if name.startswith("medoid") and any(p.beyond is None for p in pools):
+            continue
+        scores = np.array([p.judged[rule(p)] for p in pools])
+        regret = np.array([p.judged.max() for p in pools]) - scores
+        lines.append((regret.mean(), float(np.median(regret)), regret.max(), name, scores))
+    for mean, median, worst, name, scores in sorted(lines, key=lambda line: line[0])[: args.top]:
+        print(f"{name:38s} mean {mean:.3f} median {median:.3f} worst {worst:.3f}  {' '.join(f'{s:.2f}' for s in scores)}")
+    print(f"{'best in pool':38s} {' ' * 36} {' '.join(f'{p.judged.max():.2f}' for p in pools)}")
+
+
+if __name__ == "__main__":
+    main()
