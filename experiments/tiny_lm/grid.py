@@ -9,6 +9,7 @@ TOKENS = tuple(65_536 * 2**k for k in range(7))
 SHORT_TOKENS = TOKENS[4]  # 1,048,576: the last one with three learning rates from the first guess
 TRAIN_WIDTH = 64  # 98,304 non-embedding parameters
 SEED_CELLS = tuple((width, TOKENS[k]) for width in (8, 28, 64, 112) for k in (0, 4, 6))
+SPOT_WIDTHS = (8, 28)  # sizes whose predicted learning rate is checked at 2M and 4M tokens
 EXTRA_SEEDS = [1, 2]
 PHASES = ("grid", "edge", "predicted", "seeds", "spot", "more", "refine")
 ROUNDS = {"edge": 3, "refine": 3}  # phases that look again at what they have added

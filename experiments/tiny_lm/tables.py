@@ -76,10 +76,15 @@ def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
     }
 
 
-def best_table(runs: Sequence[Run]) -> list[Record]:
-    """Return all rows of ``tiny_lm``."""
-    records = (best_record(runs, width, tokens) for width, tokens in grid.cells())
-    return [record for record in records if record is not None]
+def best_table(runs: Sequence[Run], noise: Sequence[Record]) -> list[Record]:
+    """Return all rows of ``tiny_lm``; `se` is the seed standard deviation of D by the root of the seeds."""
+    found = (best_record(runs, width, tokens) for width, tokens in grid.cells())
+    records = [record for record in found if record is not None]
+    sds = noise_by_tokens(noise)
+    for record in records:
+        sd = sds.get(record["D"])
+        record["se"] = "" if sd is None else f"{sd / math.sqrt(record['seeds']):.5f}"
+    return records
 
 
 def rate_table(runs: Iterable[Run]) -> list[Record]:
@@ -116,7 +121,7 @@ def noise_table(runs: Sequence[Run]) -> list[Record]:
     for (width, tokens, rate), losses in sorted(groups.items()):
         if len(losses) >= 3:
             records.append(_noise_record(width, tokens, f"{rate:.5g}", losses))
-    for width, tokens in grid.SEED_CELLS:
+    for width, tokens in grid.cells():
         found = [vertex(cell_runs(runs, width, tokens, seed)) for seed in (0, *grid.EXTRA_SEEDS)]
         losses = [v.loss for v in found if v is not None]
         if len(losses) >= 3:
@@ -156,6 +161,23 @@ def cell_noise(runs: Sequence[Run], noise: Sequence[Record]) -> dict[tuple[int, 
     return result
 
 
+def noise_by_tokens(noise: Sequence[Record]) -> dict[int, float]:
+    """Return the seed standard deviation of one run for each D, pooled over widths and learning rates.
+
+    A D without seeds takes the geometric mean of its neighbours' values.
+    """
+    found: dict[int, float] = {}
+    for tokens in grid.TOKENS:
+        sds = [float(r["loss_sd"]) for r in noise if r["D"] == tokens and r["lr"] != "vertex"]
+        if sds:
+            found[tokens] = _pooled(sds)
+    for tokens in grid.TOKENS:
+        near = [found[t] for t in (tokens // 2, tokens * 2) if t in found]
+        if tokens not in found and near:
+            found[tokens] = math.prod(near) ** (1 / len(near))
+    return dict(sorted(found.items()))
+
+
 def _pooled(values: Iterable[float]) -> float:
     squares = [v * v for v in values]
     return math.sqrt(statistics.fmean(squares)) if squares else math.nan
@@ -190,12 +212,14 @@ def report(runs: Sequence[Run], table: Sequence[Record], noise: Sequence[Record]
     overall = _pooled(sds.values())
     lines += ["", f"Pooled over the seed cells (root mean square): {overall:.4f}; without D = 65,536: "]
     lines[-1] += f"{_pooled(sd for (_, d), sd in sds.items() if d > grid.TOKENS[0]):.4f}"
-    header = "| region | cells | loss range | loss sd | seed sd of the region | sd / noise | range / noise |"
+    lines += ["", "| D | seed sd of one run, pooled over widths and rates |", "|---|---|"]
+    lines += [f"| {tokens} | {sd:.4f} |" for tokens, sd in noise_by_tokens(noise).items()]
+    header = "| region | cells | loss range | loss sd | noise: rms of se | sd / noise | range / noise |"
     lines += ["", header, "|---|---|---|---|---|---|---|"]
     for region in REGIONS:
         losses = [float(r["loss"]) for r in table if r["region"] == region]
         if len(losses) > 1:
-            inside = _pooled(sd for (w, d), sd in sds.items() if grid.region(w, d) == region)
+            inside = _pooled(float(r["se"] or "nan") for r in table if r["region"] == region)
             low, high, spread = min(losses), max(losses), statistics.stdev(losses)
             lines.append(
                 f"| {region} | {len(losses)} | {low:.3f} to {high:.3f} | {spread:.4f} | {inside:.4f} "
@@ -240,7 +264,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="the folder of the tables")
     args = parser.parse_args()
     runs = load_runs(args.runs)
-    table, noise = best_table(runs), noise_table(runs)
+    noise = noise_table(runs)
+    table = best_table(runs, noise)
     _write(args.out / "tiny_lm.csv", table)
     _write(args.out / "tiny_lm_lr.csv", rate_table(runs))
     _write(args.out / "noise.csv", noise)

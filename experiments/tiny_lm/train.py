@@ -65,7 +65,7 @@ def plan(phase: str, widths: list[int], runs: list[Run]) -> list[Batch]:
             rate = next_edge_rate(runs, width, tokens)
             if rate is not None:
                 batches.append(_missing(phase, width, tokens, [rate], [0], done))
-        elif phase in ("predicted", "spot") and not short:
+        elif not short and (phase == "predicted" or (phase == "spot" and width in grid.SPOT_WIDTHS)):
             centre = predicted_rate(runs, width, tokens)
             rates = [centre] if phase == "predicted" else grid.around(centre)
             batches.append(_missing(phase, width, tokens, rates, [0], done))

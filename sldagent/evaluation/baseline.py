@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evaluation.evaluate import Evaluator, combine
 from sldagent.evaluation.grounds import PreparedCut
 from sldagent.evaluation.result import CutScore
 from sldagent.laws.expr import Expr, call, mul, neg, num, par, power, var
@@ -62,7 +62,7 @@ def persistence(evaluator: Evaluator) -> Persistence | None:
     by_variable: dict[str, list[float]] = {}
     for score in scores:
         by_variable.setdefault(score.variable, []).append(score.log_mse)
-    return Persistence(float(np.mean([np.mean(v) for v in by_variable.values()])), tuple(scores))
+    return Persistence(float(combine({v: np.array(e) for v, e in by_variable.items()})), tuple(scores))
 
 
 def _cut(evaluator: Evaluator, cut: PreparedCut, columns: list[int]) -> list[CutScore]:

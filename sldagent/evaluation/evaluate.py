@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ FULL = Effort(starts=16, keep=3, iterations=90)
 """Effort of the fit to all training rows."""
 REFIT = Effort(starts=5, keep=1, iterations=60, tolerance=1e-6, polish=0)
 """Effort of the refit on a cut's kept rows, beside the warm start."""
+
+JOINT_WEIGHT = 2.0 / 3.0
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class Evaluator:
             scores.extend(part)
             boots.setdefault(cut.cut.variable, []).append(boot)
             spent += used
-        x = _two_level({v: [s.log_mse for s in scores if s.variable == v] for v in boots})
-        x_boot = np.mean([np.mean(b, axis=0) for b in boots.values()], axis=0) if np.isfinite(x) else np.zeros(0)
+        x = float(combine({v: np.array([s.log_mse for s in scores if s.variable == v]) for v in boots}))
+        x_boot = combine({v: np.stack(b) for v, b in boots.items()}) if np.isfinite(x) else np.zeros(0)
         deficient, effective = self._determination(fitted, program)
         probe = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)
         reason = self._invalid(fitted, probe)
@@ -250,9 +252,19 @@ def _generator(program: Program, purpose: int) -> np.random.Generator:
     return np.random.default_rng([int(structure_hash(program.law)[:15], 16), purpose])
 
 
-def _two_level(by_variable: dict[str, list[float]]) -> float:
-    """Mean within a variable's cuts, then over variables."""
-    return float(np.mean([np.mean(v) for v in by_variable.values()])) if by_variable else np.inf
+def combine(by_variable: Mapping[str, FloatArray]) -> FloatArray:
+    """X from the errors of every cut: the mean within a variable's cuts (first axis), then over variables.
+
+    The joint direction, where there is one, weighs twice as much as the single variables together: what is asked of a law
+    mostly lies beyond the data in all scale variables at once (`experiments/selection/README.md` has the evidence).
+    """
+    means = {v: np.mean(values, axis=0) for v, values in by_variable.items()}
+    joint = means.pop("joint", None)
+    if joint is None:
+        return np.asarray(np.mean(list(means.values()), axis=0) if means else np.inf)
+    if not means:
+        return np.asarray(joint)
+    return np.asarray(JOINT_WEIGHT * joint + (1.0 - JOINT_WEIGHT) * np.mean(list(means.values()), axis=0))
 
 
 def _restrict(result: FitResult, law: CompiledLaw, rows: Rows) -> Point:

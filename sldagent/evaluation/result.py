@@ -50,7 +50,7 @@ class Evaluation:
     """A program judged on one task's training rows."""
 
     x: float = np.inf
-    """Extrapolation error X: mean over cuts and targets of ln(held-out MSE); lower is better."""
+    """Extrapolation error X: weighted mean over cuts and targets of ln(held-out MSE); lower is better."""
     x_se: float = np.inf
     """Bootstrap standard error of X over held-out cells."""
     mdl: float = np.inf
