@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from sldagent.archive.store import Archive
-from sldagent.errors import ConfigError, FitError, LawError
+from sldagent.errors import ConfigError, FitError, LawError, TableError
 from sldagent.fitted import Fitted, from_fit
 from sldagent.laws.program import Program, Recipe
 from sldagent.tasks.load import load_task, task_from_frame
@@ -201,6 +201,7 @@ def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0) -> Fi
 def programs_for(train: Task, law: str) -> list[Program]:
     """The program or programs that a law's name, formula or file stands for, over the task's symbols."""
     from sldagent.laws.catalogue import bind, find
+    from sldagent.laws.expr import walk
     from sldagent.laws.parse import parse_formula, parse_program
 
     path = Path(law)
@@ -218,7 +219,14 @@ def programs_for(train: Task, law: str) -> list[Program]:
                 "does not have: say which columns are what with --variables, or write the formula over your own columns"
             )
         return bound
-    return [Program(parse_formula(law, train.symbols, tuple(train.vectors)), Recipe(starts=32))]
+    parsed = parse_formula(law, train.symbols, tuple(train.vectors))
+    roots = (parsed.expr, *(e for _, elements in parsed.vectors for e in elements))
+    if not any(node.op == "var" for root in roots for node in walk(root)):
+        raise LawError(
+            f"the formula '{law}' uses no variable of '{train.name}', which has {', '.join(train.symbols)} "
+            "(any other name is a constant to be fitted): write it over these"
+        )
+    return [Program(parsed, Recipe(starts=32))]
 
 
 def parse_loss(text: str) -> tuple[str, str, float]:
@@ -275,4 +283,6 @@ def as_task(
             split_column=split_column,
             at=at,
         )
+    if not hasattr(table, "columns"):
+        raise TableError(f"a table is a pandas data frame, a path or a built-in task's name, not a {type(table).__name__}")
     return task_from_frame(table, targets=target, variables=variables, group=group, split_column=split_column, at=at)

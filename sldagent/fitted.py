@@ -87,12 +87,13 @@ class Fitted:
     def export(self, path: str | Path, format: str | None = None) -> Path:
         """Write the law to a file; the format follows its ending (.py, .json, .tex) where not given."""
         from sldagent.export import export_law
+        from sldagent.export.files import write_text
 
         target = Path(path)
         form = format or {".py": "python", ".json": "json", ".tex": "latex"}.get(target.suffix)
         if form is None:
             raise ExportError(f"the ending of '{target}' names no format: end it in .py, .json or .tex, or give format=")
-        target.write_text(export_law(self.document, form), encoding="utf-8")
+        write_text(export_law(self.document, form), target)
         return target
 
     def summary(self) -> dict[str, Any]:
@@ -228,7 +229,8 @@ def check_split(task: Task, split: str) -> Task:
         return task
     if task.split_column is None:
         raise TableError(
-            f"{task.source}: the table has no split column, so there is no split '{split}': use --split all for all rows"
+            f"{task.source}: the law was fitted without a split column that this table has too, so no row is known to be "
+            f"'{split}': use --split all for all rows, or a table of the rows to score"
         )
     part = task.part(split)
     if len(part.X) == 0:

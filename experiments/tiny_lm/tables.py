@@ -19,7 +19,7 @@ if __package__ in (None, ""):  # started as a file: make the package importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.tiny_lm import grid
-from experiments.tiny_lm.rates import Run, cell_points, cell_runs, fit_rate_law, load_runs, vertex
+from experiments.tiny_lm.rates import Point, Run, cell_points, cell_runs, fit_rate_law, load_runs, vertex
 
 HERE = Path(__file__).resolve().parent
 RUNS = HERE / "runs.csv"
@@ -46,12 +46,17 @@ def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
     best = min(points, key=lambda p: p.loss)
     first = cell_runs(runs, width, tokens)[0]
     region = grid.region(width, tokens)
-    found = vertex(points)
+    found, seeds, curvature, edge = vertex(points), best.seeds, "", 0
     if found is None:
-        predicted = [r for r in cell_runs(runs, width, tokens) if r.phase == "predicted"]
-        if not predicted:
+        tried = [r for r in cell_runs(runs, width, tokens) if r.phase == "predicted"]
+        if not tried:
             return None
-        loss, rate, method, edge, curvature = predicted[0].loss, predicted[0].lr, "predicted", 0, ""
+        rate, method = tried[0].lr, "predicted"
+        losses = [
+            r.loss for r in runs if (r.width, r.tokens, r.lr) == (width, tokens, rate) and not r.diverged
+        ]
+        loss, seeds = statistics.fmean(losses), len(losses)
+        best = Point(rate, loss, seeds)
     else:
         method = "best_run" if found.edge else "vertex"
         loss, rate, edge, curvature = found.loss, found.lr, int(found.edge), f"{found.curvature:.5f}"
@@ -66,7 +71,7 @@ def best_record(runs: Sequence[Run], width: int, tokens: int) -> Record | None:
         "method": method,
         "curvature": curvature,
         "n_lr": len(points),
-        "seeds": best.seeds,
+        "seeds": seeds,
         "lr_best_run": f"{best.lr:.5g}",
         "loss_best_run": f"{best.loss:.6f}",
         "flops": first.flops,

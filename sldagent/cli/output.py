@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sldagent.errors import ExportError
 from sldagent.jsonable import to_json
 
 if TYPE_CHECKING:
@@ -40,13 +39,9 @@ def show(*items: RenderableType | str) -> None:
 
 def write_text(text: str, path: Path | None) -> None:
     """To the file, or to standard output without one; a half-written file is never left in place of a good one."""
+    from sldagent.export import files
+
     if path is None:
         print(text, end="" if text.endswith("\n") else "\n")
-        return
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ExportError(f"cannot write '{path}': {error.strerror}; choose another file with -o") from None
+    else:
+        files.write_text(text, path)

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from sldagent.errors import ExportError
+    from sldagent.export.files import write_whole
     from sldagent.report.reach import beyond_notes
 
     law = resolve_law(args, args.law)
@@ -33,10 +33,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             frame.to_csv(sys.stdout, index=False)
     elif args.output.suffix == ".parquet":
-        try:
-            frame.to_parquet(args.output, index=False)
-        except OSError as error:
-            raise ExportError(f"cannot write '{args.output}': {error}; choose another file with -o") from None
+        write_whole(args.output, lambda place: frame.to_parquet(place, index=False))
     else:
         output.write_text(frame.to_csv(index=False), args.output)
     if args.json:

@@ -36,7 +36,8 @@ def opening(grounds: Grounds) -> Iterator[str]:
     for k, v in enumerate(task.variables):
         span = f"{number(float(train.X[:, k].min()))} to {number(float(train.X[:, k].max()))}"
         log = ", a logarithm" if v.log else ""
-        yield f"  {v.symbol}: {v.role}{log}, {span}{f' {v.unit}' if v.unit else ''}"
+        name = v.symbol if v.symbol == v.name else f"{v.symbol} ('{v.name}')"
+        yield f"  {name}: {v.role}{log}, {span}{f' {v.unit}' if v.unit else ''}"
     for t, target in enumerate(task.targets):
         span = f"{number(float(train.Y[:, t].min()))} to {number(float(train.Y[:, t].max()))}"
         unit = f" {target.unit}" if target.unit else ""

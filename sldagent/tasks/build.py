@@ -23,6 +23,8 @@ def build_task(roles: Roles, table: Table) -> Task:
     checks.columns_used_once(roles, table)
     X = columns(table, [v.name for v in variables])
     Y = columns(table, [t.name for t in targets])
+    checks.magnitudes(table, [v.name for v in variables], X)
+    checks.magnitudes(table, [t.name for t in targets], Y)
     split = split_of(table, roles.split)
     group, groups = group_of(table, roles.group, ())
     checks.inputs(table, variables, roles.vectors or {}, X)
@@ -110,5 +112,6 @@ def wanted_inputs(table: Table, task: Task) -> FloatArray:
             out[:, k] = medians[k]
         else:
             out[:, k] = table.numeric(v.name)
+    checks.magnitudes(table, [v.name for v in task.variables], out)
     checks.inputs(table, task.variables, {}, out)
     return out

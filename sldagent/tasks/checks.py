@@ -14,6 +14,8 @@ from sldagent.tasks.task import FloatArray, Noise, Target, Variable
 
 MIN_ROWS = 2
 MIN_GROUP_ROWS = 3
+LARGEST = 1e100
+"""The law language has no larger numbers."""
 
 
 def columns_used_once(roles: Roles, table: Table) -> None:
@@ -69,6 +71,18 @@ def inputs(
                 f"correct the row, name the share that is missing, or take '{members[0]}' and the others as "
                 "settings"
             )
+
+
+def magnitudes(table: Table, names: Sequence[str], values: FloatArray) -> None:
+    """Squares and products of the values (n, len(names)) can be computed."""
+    size = np.abs(values)
+    bad = np.argwhere((size > LARGEST) | ((size > 0) & (size < 1 / LARGEST)))
+    if len(bad):
+        row, k = int(bad[0, 0]), int(bad[0, 1])
+        raise TableError(
+            f"{table.where(row)}: '{names[k]}' is {values[row, k]:g}, outside the {1 / LARGEST:g} to {LARGEST:g} "
+            "that laws can be fitted to; correct the row or give the column in another unit"
+        )
 
 
 def positive(table: Table, name: str, values: FloatArray, why: str) -> None:

@@ -41,6 +41,7 @@ LOGARITHM = re.compile(r"(log10|log2|log|ln)(?:_|(?=[A-Z]))")
 MAX_GUESSED = 12
 """More candidate columns than this and the user must name the variables."""
 COPY = "a copy of another variable"
+NOT_USED = "not used"
 
 
 def complete(roles: Roles, table: Table) -> Roles:
@@ -60,9 +61,7 @@ def complete(roles: Roles, table: Table) -> Roles:
     if variables is None:
         variables = _guess_variables(table, targets, used | {group}, notes)
     if not variables:
-        raise TableError(
-            f"{table.source}: no numeric column is left to be a variable; name some with --variables"
-        )
+        raise TableError(f"{table.source}: {_why_no_variable(table, notes)}")
     symbols = {v.symbol for v in variables}
     targets = tuple(
         replace(
@@ -80,6 +79,16 @@ def complete(roles: Roles, table: Table) -> Roles:
         vectors=_vectors(roles, variables),
         ranged=frozenset(t.name for t in targets),
         notes=tuple(notes),
+    )
+
+
+def _why_no_variable(table: Table, notes: Sequence[str]) -> str:
+    if table.n == 1:
+        return "the table has one row, and a law needs at least 3"
+    dropped = "; ".join(n for n in notes if n.startswith(NOT_USED))
+    return (
+        f"no column is left to be a variable ({dropped or 'it has no other'}); add a column that varies, "
+        "or name the variables with --variables"
     )
 
 
@@ -153,6 +162,8 @@ def _guess_group(roles: Roles, table: Table, used: Collection[str], notes: list[
                 f"group column: '{name}' (text with repeated values; constants are fitted per group)"
             )
             return name
+        if counts.min() < 3 <= np.median(counts):
+            notes.append(f"column '{name}' is not used as the group: one of its values has {counts.min()} row(s)")
     return ""
 
 
@@ -191,17 +202,26 @@ def _guess_variables(
         role, log, base = guess_role(name, table, shares)
         out.append(Variable(name, symbol_for(name, [v.symbol for v in out]), role, log, base))
     if out:
-        words = [f"{v.symbol} ({v.role}{', a logarithm' if v.log else ''})" for v in out]
+        words = [
+            v.symbol + (f" = '{v.name}'" if v.symbol != v.name else "")
+            + f" ({v.role}{', a logarithm' if v.log else ''})"
+            for v in out
+        ]
         forced = [v.name for v in out if v.role == "setting" and not v.log and not SETTINGS.search(v.name)]
         if forced:
             notes.append(
                 "taken as a setting because of values at or below zero: "
-                + ", ".join(f"'{n}'" for n in forced)
+                + ", ".join(f"'{n}' (first in {_first_nonpositive(table, n)})" for n in forced)
             )
         notes.append("variables: " + ", ".join(words))
     for reason, columns in dropped.items():
-        notes.append(f"not used, {reason}: " + ", ".join(f"'{c}'" for c in columns))
+        notes.append(f"{NOT_USED}, {reason}: " + ", ".join(f"'{c}'" for c in columns))
     return tuple(out)
+
+
+def _first_nonpositive(table: Table, name: str) -> str:
+    row = int(np.argmax(_numbers(table, name) <= 0))
+    return f"{table.word} {table.labels[row]}"
 
 
 def _decades(table: Table, name: str) -> float:
@@ -239,7 +259,10 @@ def _same(a: FloatArray, b: FloatArray) -> bool:
         forms.append((np.log(a[ok]), b[ok]))
     if np.all(b[ok] > 0):
         forms.append((a[ok], np.log(b[ok])))
-    return any(np.ptp(x) > 0 and np.ptp(y) > 0 and abs(np.corrcoef(x, y)[0, 1]) > 1 - 1e-10 for x, y in forms)
+    with np.errstate(all="ignore"):  # sums of squares overflow for values that are refused later
+        return any(
+            np.ptp(x) > 0 and np.ptp(y) > 0 and abs(np.corrcoef(x, y)[0, 1]) > 1 - 1e-10 for x, y in forms
+        )
 
 
 def guess_role(name: str, table: Table, shares: Collection[str]) -> tuple[Role, bool, float]:

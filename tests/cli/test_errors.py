@@ -66,7 +66,7 @@ def test_a_misspelt_column_gets_a_suggestion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("law", "word"),
     [("chinchila", "chinchilla"), ("E + A*N**-a +", "line 1"), ("E + __import__('os')", "line 1"), ("E + Q[3]", "line 1"),
-     ("nothing.py", "nothing.py")],
+     ("nothing.py", "nothing.py"), ("E + A*n**-a", "no variable"), ("1 + 2", "no variable")],
 )  # fmt: skip
 def test_a_bad_law_is_one_sentence(tmp_path: Path, law: str, word: str) -> None:
     table = write_table(tmp_path / "table.csv")
@@ -156,6 +156,36 @@ def test_an_output_that_cannot_be_written(found: Found, tmp_path: Path) -> None:
     assert "law.py" in message
     refused("predict", found.run, found.table, "-o", tmp_path / "no" / "out.csv", "--archive", found.archive)
     refused("predict", found.run, found.table, "-o", tmp_path / "no" / "out.parquet", "--archive", found.archive)
+
+
+def test_an_output_that_is_a_folder_or_a_device(found: Found, tmp_path: Path) -> None:
+    where = ["--archive", found.archive]
+    assert "folder" in refused("predict", found.run, found.table, "-o", tmp_path, *where)
+    assert "folder" in refused("export", found.run, "-o", ".", *where)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert sldagent("export", found.run, "-o", pipe, *where).code == 0
+        assert b"def predict" in os.read(reader, 1 << 20)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_an_output_link_is_followed(found: Found, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.py", tmp_path / "link.py"
+    real.write_text("old")
+    link.symlink_to(real)
+    assert sldagent("export", found.run, "-o", link, "--archive", found.archive).code == 0
+    assert link.is_symlink()
+    assert "def predict" in real.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.py", "real.py"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_sentence(found: Found) -> None:
+    assert "No space left" in refused("export", found.run, "-o", "/dev/full", "--archive", found.archive)
 
 
 def process(*words: object, **options: object) -> subprocess.Popen[str]:

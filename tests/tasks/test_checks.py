@@ -30,7 +30,11 @@ SHARES = {"variables": "r1:proportion,r2:proportion"}
         ("N,loss\n1,2\n2,3\n3,4\n", {"group": "grp"}, "no column 'grp'"),
         ("N,loss\n1,2\n2,3\n3,4\n", {"targets": ""}, "empty list of columns"),
         ("a,b\nx,y\nz,w\n", {}, "no numeric column can be the target"),
-        ("a,loss\nx,1\nz,2\n", {}, "no numeric column is left"),
+        ("a,loss\nx,1\nz,2\n", {}, "no column is left to be a variable .*not numeric: 'a'"),
+        ("N,D,loss\n5,1,2\n5,1,3\n5,1,4\n", {}, "no column is left to be a variable .*constant: 'N', 'D'"),
+        ("N,loss\n1,2\n", {}, "one row"),
+        ("N,loss\n1,2\n1e308,3\n4,1\n", {}, r"line 3: 'N' is 1e\+308, outside"),
+        ("N,loss\n1,2\n2,1e-300\n4,1\n", {}, r"line 3: 'loss' is 1e-300, outside"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(write, text, options, message):

@@ -235,3 +235,21 @@ def test_sldbench_tables(data_folder, name):
     assert {v.role for v in task.variables} == kinds
     for k, target in enumerate(task.targets):
         assert np.all((task.Y[:, k] >= target.range[0]) & (task.Y[:, k] <= target.range[1]))
+
+
+def test_a_stray_zero_and_a_group_too_small_are_noted(write):
+    rows = "".join(f"{n},a,{5 / n}\n" for n in (1, 2, 4, 8))
+    task = load_task(write("t.csv", "N,family,loss\n" + rows + "0,b,9\n"))
+    assert "'N' (first in line 6)" in notes(task)
+    assert "'family' is not used as the group" in notes(task)
+
+
+def test_a_renamed_column_is_noted(write):
+    task = load_task(write("t.csv", "model size,loss\n1,3\n2,2\n4,1.5\n"))
+    assert "model_size = 'model size' (scale)" in notes(task)
+
+
+def test_huge_wanted_inputs_are_refused(write):
+    table = write("t.csv", "N,loss\n1,3\n2,2\n4,1.5\n")
+    with pytest.raises(TableError, match=r"at\.csv, line 2: 'N' is 1e\+200"):
+        load_task(table, at=write("at.csv", "N\n1e200\n"))
