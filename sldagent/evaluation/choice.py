@@ -57,11 +57,10 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
     published = set(catalogue)
     known = [(k, e) for k, e in usable if k in published]
     if known and winner.index not in published:
-        best = _pick(known)
-        error = paired_error(winner.evaluation, best.evaluation)
-        if not winner.evaluation.x < best.evaluation.x - error:
+        _, best = min(known, key=lambda i: (i[1].x, i[0]))
+        if not winner.evaluation.x < best.x - paired_error(winner.evaluation, best):
             reason = "no law beats the best published law by one standard error"
-            winner = best
+            winner = _pick(known)
     return Choice(winner.index, _shortlist(winner.index, pick, usable), reason)
 
 

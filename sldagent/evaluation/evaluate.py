@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from sldagent.tasks.task import Cut, Task
 
 FloatArray = NDArray[np.float64]
 
-FULL = Effort(starts=16, keep=3, iterations=90)
+FULL = Effort(starts=16, keep=3, iterations=250)
 """Effort of the fit to all training rows."""
 REFIT = Effort(starts=5, keep=1, iterations=60, tolerance=1e-6, polish=0)
 """Effort of the refit on a cut's kept rows, beside the warm start."""
@@ -139,7 +140,7 @@ class Evaluator:
         scores, boots = [], []
         for t in range(T):
             values, boot = self.unit_scores(cut, held[t], t)
-            floor = self.grounds.floor[t] / float(np.mean(self.grounds.scale[t]) ** 2)
+            floor = self._floor(cut.kept, np.arange(cut.kept.n), t)
             inside = float(np.log(max(np.mean(kept[t] ** 2), floor)))
             scores.append(CutScore(name, variable, symbols[t], cut.held.n, values, inside))
             boots.append(boot)
@@ -149,12 +150,16 @@ class Evaluator:
         """Residuals (targets, rows) under the noise model, in units of the group's standard deviation."""
         return np.asarray((predicted - rows.Y) * rows.weight / self.grounds.scale[:, rows.group])
 
+    def _floor(self, rows: Rows, index: NDArray[np.int64], target: int) -> float:
+        """Mean square below which the normalised residuals of these rows only show replicate noise or rounding."""
+        factor = rows.weight[target, index] / self.grounds.scale[target, rows.group[index]]
+        return float(self.grounds.floor[target] * np.mean(factor**2))
+
     def unit_scores(self, cut: PreparedCut, residual: FloatArray, target: int) -> tuple[float, FloatArray]:
         values, boots = [], []
         for unit in cut.units:
             square = residual[unit.rows] ** 2
-            group = cut.held.group[unit.rows]
-            floor = self.grounds.floor[target] / float(np.mean(self.grounds.scale[target, group] ** 2))
+            floor = self._floor(cut.held, unit.rows, target)
             if not np.isfinite(square).all():
                 return np.inf, np.full(BOOTSTRAPS, np.inf)
             values.append(np.log(max(float(square.mean()), floor)))
@@ -178,7 +183,7 @@ class Evaluator:
         total = 0.0
         for t in range(residual.shape[0]):
             for rows, n in zip(blocks, weights, strict=True):
-                floor = ground.floor[t] / float(np.mean(ground.scale[t, ground.rows.group[rows]] ** 2))
+                floor = self._floor(ground.rows, rows, t)
                 mse = max(float(np.mean(residual[t, rows] ** 2)), floor)
                 total += 0.5 * n * float(np.log(mse))
         n_eff = float(ground.effective_rows.sum())
@@ -191,17 +196,14 @@ class Evaluator:
         deficient, effective = 0, 0.0
         pl = law.local
         for H in matrices:
-            block = H[:pl, :pl]
-            size = np.sqrt(np.maximum(np.diag(block), 1e-300))
-            values = np.linalg.eigvalsh(block / size[:, None] / size[None, :]) if pl else np.zeros(0)
-            deficient = max(deficient, int((values < 1e-10).sum()))
-            if ridge[:pl].any():
-                solved = np.linalg.lstsq(block, np.diag(ridge[:pl]), rcond=None)[0]
-                effective += pl - float(np.trace(solved))
-            else:
-                effective += pl
-        problems = law.targets if law.split else 1
-        return deficient, effective + law.shared * problems
+            lost, used = _directions(H[:pl, :pl], ridge[:pl])
+            deficient, effective = max(deficient, lost), effective + used
+        if law.shared:
+            for lo, hi in pairwise(result.blocks.problems):
+                reduced = np.sum([_reduced(H, pl) for H in matrices[lo:hi]], axis=0)
+                lost, used = _directions(reduced, ridge[pl:])
+                deficient, effective = deficient + lost, effective + used
+        return deficient, effective
 
     def _invalid(self, fitted: Fitted, probe: FloatArray) -> str:
         """Why the law must not be chosen, or ''."""
@@ -246,6 +248,28 @@ class Evaluator:
         parts = np.concatenate([predicted[:, ::every] / spread, np.clip(probe / spread, -1e4, 1e4)], axis=1)
         rounded = np.round(np.nan_to_num(parts, nan=-9e9), 4) + 0.0
         return hashlib.sha1(rounded.tobytes()).hexdigest()
+
+
+def _directions(H: FloatArray, ridge: FloatArray) -> tuple[int, float]:
+    """Undetermined directions of a normal matrix (penalty included), and its effective number of parameters."""
+    p = len(H)
+    if p == 0:
+        return 0, 0.0
+    size = np.sqrt(np.maximum(np.diag(H), 1e-300))
+    lost = int((np.linalg.eigvalsh(H / size[:, None] / size[None, :]) < 1e-10).sum())
+    if not ridge.any():
+        return lost, float(p)
+    return lost, p - float(np.trace(np.linalg.lstsq(H, np.diag(ridge), rcond=None)[0]))
+
+
+def _reduced(H: FloatArray, local: int) -> FloatArray:
+    """What one block says of the shared parameters once its own are fitted: the Schur complement."""
+    if local == 0:
+        return H
+    own, cross, shared = H[:local, :local], H[:local, local:], H[local:, local:]
+    size = np.sqrt(np.maximum(np.diag(own), 1e-300))
+    inverse = np.linalg.pinv(own / size[:, None] / size[None, :], rcond=1e-12, hermitian=True) / size[:, None] / size
+    return np.asarray(shared - cross.T @ inverse @ cross)
 
 
 def _generator(program: Program, purpose: int) -> np.random.Generator:

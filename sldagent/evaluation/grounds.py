@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.fitting.rows import Rows
+from sldagent.tasks.levels import level_labels, log_axis
 from sldagent.tasks.task import Cut, Task
 
 FloatArray = NDArray[np.float64]
@@ -69,12 +70,13 @@ def prepare(task: Task, cuts: Sequence[Cut]) -> Grounds:
     rows = Rows.of_task(task)
     scale = _scales(rows)
     cells = cell_ids(task)[rows.order]
-    rng = np.random.default_rng(20)
+    count = int(cells.max()) + 1
+    draws = np.random.default_rng(20).multinomial(count, np.full(count, 1.0 / count), size=BOOTSTRAPS).astype(float)
     prepared = []
     for cut in cuts:
         held_index = np.nonzero(cut.held[rows.order])[0]
         held = rows.take(held_index)
-        prepared.append(PreparedCut(cut, rows.subset(cut.kept), held, _units(held, cells[held_index], rng)))
+        prepared.append(PreparedCut(cut, rows.subset(cut.kept), held, _units(held, cells[held_index], draws)))
     floor = np.maximum(_replicate_variance(task), _printing_variance(task.Y))
     effective = np.array([len(np.unique(cells[rows.group == g])) for g in range(rows.groups)])
     return Grounds(task, rows, tuple(prepared), scale, floor, effective, probe_rows(task, 1.0), probe_rows(task, 4.0))
@@ -106,27 +108,32 @@ def cell_ids(task: Task) -> IntArray:
         key = np.stack([task.group, task.run], axis=1).astype(float)
     else:
         scale = [k for k, v in enumerate(task.variables) if v.role == "scale"]
-        columns = task.X[:, scale] if scale else task.X
-        key = np.column_stack([task.group.astype(float), columns])
+        columns = [_levels(values) for values in log_axis(task)[:, scale].T] if scale else list(task.X.T)
+        key = np.column_stack([task.group.astype(float), *columns])
     return np.unique(key, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
 
-def _units(held: Rows, cells: IntArray, rng: np.random.Generator) -> tuple[Unit, ...]:
+def _levels(values: FloatArray) -> FloatArray:
+    """Level labels of a variable on the log axis, the values themselves where it is continuous."""
+    labels, continuous = level_labels(values)
+    return values if continuous else labels.astype(float)
+
+
+def _units(held: Rows, cells: IntArray, draws: FloatArray) -> tuple[Unit, ...]:
+    """Units of a cut; `draws` (BOOTSTRAPS, all cells) is common to all cuts, which overlap, so that their errors move
+    together in a resample as they would in new data.
+    """
     counts = np.bincount(held.group, minlength=held.groups)
-    large = [g for g in range(held.groups) if counts[g] >= MIN_BLOCK]
+    members = [np.nonzero(held.group == g)[0] for g in range(held.groups) if counts[g] >= MIN_BLOCK]
     small = np.nonzero(counts[held.group] < MIN_BLOCK)[0]
-    members = [np.nonzero(held.group == g)[0] for g in large]
     if small.size:
         members.append(small)
     units = []
     for rows in members:
-        local = np.unique(cells[rows], return_inverse=True)[1].ravel()
-        if local.max() < 2:  # too few cells to resample: rows stand for cells
-            local = np.arange(len(rows))
-        n = int(local.max()) + 1
-        weights = rng.multinomial(n, np.full(n, 1.0 / n), size=BOOTSTRAPS).astype(float)
-        weights[weights.sum(axis=1) == 0] = 1.0
-        units.append(Unit(rows, local.astype(np.int64), weights))
+        present, local = np.unique(cells[rows], return_inverse=True)
+        weights = draws[:, present]
+        weights = np.where(weights.sum(axis=1, keepdims=True) == 0.0, 1.0, weights)
+        units.append(Unit(rows, local.ravel().astype(np.int64), weights))
     return tuple(units)
 
 

@@ -124,21 +124,20 @@ class _Objective:
         self.loss = solver.SQUARED
         self.log = False
         self.delta = recipe.delta
-        if recipe.space != "raw":
-            W = W / np.maximum(np.abs(Y), 1e-300)
+        unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
         if not surrogate:
             if recipe.space == "log":
                 if not (Y > 0.0).all():
                     raise FitError("a loss on logarithms needs positive targets: use loss mse, relative or lad instead.")
-                W, Y = rows.weight, np.log(Y)
+                Y, unit = np.log(Y), np.ones_like(Y)
                 self.log = True
             if recipe.loss != "squared":
                 self.loss = solver.HUBER
-        self.data = (law.tapes.matrix(rows), np.ascontiguousarray(Y), np.ascontiguousarray(W))
+        self.data = (law.tapes.matrix(rows), np.ascontiguousarray(Y), np.ascontiguousarray(W), unit)
         self.blocks = make_blocks(law, rows)
         ridge = np.zeros(law.local + law.shared)
         for name, weight in recipe.ridge:
-            scale = weight * float(np.mean(np.var(Y * W, axis=1)))
+            scale = weight * float(np.mean((W * unit * (Y - Y.mean(axis=1, keepdims=True))) ** 2))
             for q, slot in enumerate(law.slots):
                 if slot[0] == name:
                     ridge[q] = scale
@@ -313,8 +312,8 @@ def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":
         return [recipe.delta]
-    Y = objective.data[1]
-    scale = float(np.mean(np.std(Y, axis=1))) or float(np.mean(np.abs(Y))) or 1.0
+    _, Y, _, unit = objective.data
+    scale = float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
     return [scale * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
 
 

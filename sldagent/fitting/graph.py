@@ -6,6 +6,7 @@ parameters the formula is jointly affine (one structural pass, no symbolic algeb
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from sldagent.laws.expr import TARGET_INDEX, Expr
 from sldagent.laws.program import Law
 
 FloatArray = NDArray[np.float64]
-Key = tuple[object, ...]
 op = reference
 
 FLOORED_LOG: int = reference.FLOORED_LOG
@@ -43,6 +43,8 @@ class Graph:
     depends: list[bool] = field(default_factory=list)
     index: dict[tuple[int, int, int, float], int] = field(default_factory=dict)
     root: int = -1
+    _needed: list[int] = field(default_factory=list)
+    _keys: dict[int, str] = field(default_factory=dict)
 
     def node(self, code: int, left: int = 0, right: int = 0, value: float = 0.0) -> int:
         """The node with this content, made if it is new."""
@@ -64,6 +66,39 @@ class Graph:
         self.depends.append(depends)
         self.index[key] = k
         return k
+
+    def needed(self) -> list[int]:
+        """Nodes that the prediction is computed from, in order: everything above the features."""
+        if not self._needed:
+            wanted: set[int] = set()
+            stack = [self.root]
+            while stack:
+                k = stack.pop()
+                if k in wanted:
+                    continue
+                wanted.add(k)
+                if not self.depends[k] or self.code[k] in (op.PARAMETER, op.CONST):
+                    continue
+                stack.append(self.left[k])
+                if self.code[k] in BINARY:
+                    stack.append(self.right[k])
+            self._needed = sorted(wanted)
+        return self._needed
+
+    def key(self, k: int) -> str:
+        """Digest of a parameter-free node's content, equal for equal parts of any graphs over the same columns."""
+        found = self._keys.get(k)
+        if found is None:
+            code = self.code[k]
+            content = f"{code}"
+            if code == op.CONST:
+                content += repr(self.value[k])
+            elif code == op.FEATURE:
+                content += f" {self.left[k]}"
+            else:
+                content += self.key(self.left[k]) + (self.key(self.right[k]) if code in BINARY else "")
+            found = self._keys[k] = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        return found
 
     def const(self, value: float) -> int:
         return self.node(op.CONST, value=float(value))
@@ -104,6 +139,8 @@ class Graph:
         """x ** e: products for small integers, else exp(e log x)."""
         if self.is_const(e):
             exponent = self.value[e]
+            if not math.isfinite(exponent):
+                return self.const(math.nan)
             if exponent == 0.0:
                 return self.const(1.0)
             if exponent < 0.0:
@@ -116,7 +153,7 @@ class Graph:
                     result = self.binary(op.MUL, result, x)
                 return result
         if self.is_const(x):
-            log = self.const(math.log(self.value[x]) if self.value[x] > 0 else math.nan)
+            log = self.const(math.log(max(self.value[x], 1e-300)) if self.value[x] >= 0 else math.nan)
         elif not self.depends[x] and self.code[x] != op.EXP:
             log = self.node(FLOORED_LOG, x)
         else:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting.graph import BINARY, NUMPY, Graph, Key
+from sldagent.fitting.graph import BINARY, NUMPY, Graph
 from sldagent.fitting.reference import reference as op
 from sldagent.tasks.task import Task
 
@@ -29,7 +27,7 @@ class Rows:
         self.weight = np.ascontiguousarray(weight[:, self.order])
         self.groups = groups
         self.starts = np.searchsorted(self.group, np.arange(groups + 1))
-        self._features: dict[Key, FloatArray] = {}
+        self._features: dict[str, FloatArray] = {}
         self._parent: tuple[Rows, NDArray[np.int64]] | None = None
 
     @classmethod
@@ -78,43 +76,28 @@ class Rows:
 
     def feature(self, graph: Graph, k: int) -> FloatArray:
         """Values of a parameter-free node."""
-        return self._value(_key(graph, k))
-
-    def _value(self, key: Key) -> FloatArray:
+        key = graph.key(k)
         found = self._features.get(key)
-        if found is not None:
-            return found
-        if self._parent is not None:
-            rows, index = self._parent
-            value = rows._value(key)[index]
-        else:
-            value = self._compute(key)
-        self._features[key] = value
-        return value
+        if found is None:
+            if self._parent is not None:
+                rows, index = self._parent
+                found = rows.feature(graph, k)[index]
+            else:
+                found = self._compute(graph, k)
+            self._features[key] = found
+        return found
 
-    def _compute(self, key: Key) -> FloatArray:
-        code = key[0]
+    def _compute(self, graph: Graph, k: int) -> FloatArray:
+        code = graph.code[k]
         if code == op.CONST:
-            return np.full(self.n, key[1])
+            return np.full(self.n, graph.value[k])
         if code == op.FEATURE:
-            column: int = key[1]  # type: ignore[assignment]
-            return np.ascontiguousarray(self.X[:, column])
-        args: Sequence[Key] = key[1:]  # type: ignore[assignment]
+            return np.ascontiguousarray(self.X[:, graph.left[k]])
+        children = [graph.left[k], graph.right[k]] if code in BINARY else [graph.left[k]]
         with np.errstate(all="ignore"):
-            return np.asarray(NUMPY[code](*(self._value(a) for a in args)))  # type: ignore[index]
+            return np.asarray(NUMPY[code](*(self.feature(graph, child) for child in children)))
 
     def forget(self) -> None:
         """Drop cached features (the cache grows with every new formula)."""
         if len(self._features) > 512:
             self._features.clear()
-
-
-def _key(graph: Graph, k: int) -> Key:
-    code = graph.code[k]
-    if code == op.CONST:
-        return (code, graph.value[k])
-    if code == op.FEATURE:
-        return (code, graph.left[k])
-    if code in BINARY:
-        return (code, _key(graph, graph.left[k]), _key(graph, graph.right[k]))
-    return (code, _key(graph, graph.left[k]))

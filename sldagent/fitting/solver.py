@@ -28,8 +28,10 @@ SQUARED, HUBER = 0, 1
 
 
 @njit(**JIT)
-def _residuals(f, y, w, m, loss, delta, log_space, r, s):  # type: ignore[no-untyped-def]
-    """Loss of m rows; r = weighted residuals, s = weights that turn df into their Jacobian.  +inf when undefined."""
+def _residuals(f, y, w, u, m, loss, delta, log_space, r, s):  # type: ignore[no-untyped-def]
+    """Loss of m rows; u = units of the residuals (1, or 1 / |y|).
+
+    r = weighted residuals, s = weights that turn df into their Jacobian.  +inf when undefined."""
     total = 0.0
     for j in range(m):
         if log_space:
@@ -38,8 +40,8 @@ def _residuals(f, y, w, m, loss, delta, log_space, r, s):  # type: ignore[no-unt
             e = math.log(f[j]) - y[j]
             scale = 1.0 / f[j]
         else:
-            e = f[j] - y[j]
-            scale = 1.0
+            e = u[j] * (f[j] - y[j])
+            scale = u[j]
         root = w[j]
         if loss == HUBER:
             size = abs(e)
@@ -80,7 +82,7 @@ def _accumulate(J, r, active, n, m, H, g):  # type: ignore[no-untyped-def]
 def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H, g):  # type: ignore[no-untyped-def]
     """Objective of blocks b0 .. b1 at local parameters tl[b] and shared ts; fills H[b], g[b] (local then shared)."""
     ops, a, b, c, dep, lengths, nodes = tape
-    F, Y, W = data
+    F, Y, W, U = data
     seg_target, seg_lo, seg_hi, block_seg = blocks
     transform, ridge = spec[0], spec[3]
     pl = tl.shape[1]
@@ -119,7 +121,7 @@ def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H
             for r0 in range(seg_lo[seg], seg_hi[seg], BLOCK):
                 m = min(BLOCK, seg_hi[seg] - r0)
                 forward(ops[t], a[t], b[t], c[t], length, F, r0, m, phys, V, fbuf, ibuf)
-                part = _residuals(V[length - 1], Y[t, r0:], W[t, r0:], m, loss, delta, log_space, r, s)
+                part = _residuals(V[length - 1], Y[t, r0:], W[t, r0:], U[t, r0:], m, loss, delta, log_space, r, s)
                 if part == math.inf:
                     return math.inf
                 total += part

@@ -87,10 +87,11 @@ def _node_of(g: Graph, q: int) -> int:
 
 
 def _consumers(g: Graph, node: int) -> list[int]:
+    """Nodes that use `node`, among those that the prediction is computed from."""
     return [
         k
-        for k, code in enumerate(g.code)
-        if g.depends[k] and code != op.PARAMETER and (g.left[k] == node or (code in BINARY and g.right[k] == node))
+        for k in g.needed()
+        if g.depends[k] and g.code[k] != op.PARAMETER and (g.left[k] == node or (g.code[k] in BINARY and g.right[k] == node))
     ]
 
 
@@ -147,7 +148,7 @@ def _balanced(p: Parameter, g: Graph, q: int, phys: FloatArray, rows: Rows, u: F
     if code == op.DIV and other is not None:
         if g.left[k] == node:
             return np.asarray(sign * factor * _size(other, starts))
-        return np.asarray(np.clip(factor * _size(other, starts), 1e-90, 1e90))
+        return np.asarray(sign * np.clip(factor * _size(other, starts), 1e-90, 1e90))
     return sign * factor if p.kind == "positive" else np.asarray(4.0 * u - 2.0)
 
 
@@ -158,8 +159,8 @@ def _amplitude(g: Graph, k: int, values: list[FloatArray], other: FloatArray, fa
             spread = np.broadcast_to(np.nanstd(other, axis=1), (starts,))
         spread = np.where(np.isfinite(spread) & (spread > 1e-12), spread, _size(other, starts))
         return np.asarray(0.55 * factor**0.75 / spread)
-    users = _consumers(g, k)
-    if users and g.code[users[0]] in (op.ADD, op.SUB):
+    users = [c for c in _consumers(g, k) if g.code[c] in (op.ADD, op.SUB, op.DIV)]
+    if users:
         sibling = g.right[users[0]] if g.left[users[0]] == k else g.left[users[0]]
         return np.asarray(factor * _size(values[sibling], starts) / _size(other, starts))
     return np.asarray(factor / _size(other, starts))

@@ -195,7 +195,7 @@ def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
     for t, g in enumerate(graphs):
         tape: list[tuple[int, int, int, float, bool]] = []
         place: dict[int, int] = {}
-        for k in _needed(g):
+        for k in g.needed():
             code = g.code[k]
             if code == op.CONST:
                 line = (op.CONST, 0, 0, g.value[k], False)
@@ -225,21 +225,3 @@ def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
             ops[t, k], left[t, k], right[t, k], value[t, k], depends[t, k] = instruction
     lengths = np.array([len(tape) for tape in lines], np.int64)
     return Tapes(ops, left, right, value, depends, lengths, nodes[:, :parameters], tuple(feature_nodes))
-
-
-def _needed(g: Graph) -> list[int]:
-    """Nodes that the tape must compute, in order: everything above the features."""
-    wanted: set[int] = set()
-    stack = [g.root]
-    while stack:
-        k = stack.pop()
-        if k in wanted:
-            continue
-        wanted.add(k)
-        code = g.code[k]
-        if not g.depends[k] or code in (op.PARAMETER, op.CONST):
-            continue
-        stack.append(g.left[k])
-        if code in (op.ADD, op.SUB, op.MUL, op.DIV):
-            stack.append(g.right[k])
-    return sorted(wanted)

@@ -57,11 +57,11 @@ def _linearised(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArr
     f = predict_point(law, law.tapes, rows, blocks, result.point)
     slope, residual, weight = np.ones_like(f), f - y, rows.weight**2
     if recipe.space == "relative":
-        weight = weight / y**2
+        slope, residual = 1.0 / np.abs(y), (f - y) / np.abs(y)
     if recipe.space == "log":
         slope, residual = 1.0 / f, np.log(f) - np.log(y)
     if recipe.loss != "squared":
-        size = np.abs(residual) * np.sqrt(weight)
+        size = np.abs(residual)
         delta = recipe.delta if recipe.loss == "huber" else 1e-3 * float(np.median(size) or 1.0)
         weight = weight * np.minimum(1.0, delta / np.maximum(size, 1e-300))
     columns = []

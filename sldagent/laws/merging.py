@@ -74,6 +74,12 @@ class ParameterPool:
         """
         if not self.covers(one, one_index, other, other_index):
             return False
+        if self._narrows(one, one_index, other, other_index) or (
+            self.kind(one) == "positive"
+            and self.kind(other) != "positive"
+            and not self.same_place(one, one_index, other, other_index)
+        ):
+            return False
         kinds = sorted(((self.kind(one), power), (self.kind(other), other_power)))
         (first, first_power), (second, second_power) = kinds
         if first == second == "positive":
@@ -89,6 +95,12 @@ class ParameterPool:
         else:
             return False
         return True
+
+    def _narrows(self, one: str, one_index: Index, other: str, other_index: Index) -> bool:
+        """Whether `one` ranges over an interval in more places than `other`: there, their combinations are tied to one
+        value of `other`, and a merged parameter would be freer than the two.
+        """
+        return self.kind(one) == "interval" and not self.same_place(one, one_index, other, other_index)
 
     def _interval_product(self, one: str, one_index: Index, other: str, other_index: Index) -> bool:
         a, b = self.declared[one], self.declared[other]
@@ -106,7 +118,7 @@ class ParameterPool:
 
     def plus(self, one: str, sign: float, one_index: Index, other: str, other_sign: float, other_index: Index) -> bool:
         """Merge ``sign*one + other_sign*other`` into ``sign*one``; False: not possible."""
-        if not self.covers(one, one_index, other, other_index):
+        if not self.covers(one, one_index, other, other_index) or self._narrows(one, one_index, other, other_index):
             return False
         a, b = self.declared[one], self.declared[other]
         if "real" in (a.kind, b.kind):

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.laws.program import Parameter
 
 if TYPE_CHECKING:
     from sldagent.fitted import Fitted
+
+TIGHT = 1e-9
+"""A value this close to a bound, relative to the width of the interval, stands on it."""
 
 
 def parameter_lines(law: Fitted, groups: int | None = None) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
@@ -23,3 +29,12 @@ def parameter_lines(law: Fitted, groups: int | None = None) -> Iterator[tuple[st
                 break
             element = f"[{', '.join(str(i + 1) for i in index[1:])}]" if len(index) > 1 else ""
             yield (law.groups[index[0]] if len(values) > 1 else "", name + element, name, index)
+
+
+def on_bound(parameter: Parameter, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values of a parameter stand on its declared bounds (same shape); all where none does to rounding."""
+    low = max(parameter.lower, 0.0) if parameter.kind == "positive" else parameter.lower
+    width = parameter.upper - low
+    margin = TIGHT * (width if np.isfinite(width) else 1.0)
+    found = (values <= low + margin) | (values >= parameter.upper - margin)
+    return np.asarray(found if found.any() else np.ones(np.shape(values), dtype=bool))

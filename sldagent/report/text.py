@@ -10,12 +10,12 @@ import numpy as np
 
 from sldagent.report.build import TEN_TIMES, Line, Report, source_formula
 from sldagent.report.formula import exponents, formula_text
-from sldagent.report.parameters import parameter_lines
+from sldagent.report.parameters import on_bound, parameter_lines
 from sldagent.report.tables import number, ratio, table
 from sldagent.session import Grounds
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from sldagent.report.tables import Table
 
     from sldagent.fitted import Fitted
 
@@ -134,7 +134,7 @@ def _parameters(report: Report, choice: Fitted) -> Iterator[str | Table]:
         notes = []
         if name in powers:
             notes.append("exponent")
-        if name in bounds:
+        if name in bounds and on_bound(law.parameter(name), choice.parameters[name])[index]:
             notes.append("AT ITS BOUND")
         if not group and len(choice.groups) > 1:
             notes.append("shared by all groups")

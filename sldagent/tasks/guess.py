@@ -162,7 +162,7 @@ def _guess_group(roles: Roles, table: Table, used: Collection[str], notes: list[
                 f"group column: '{name}' (text with repeated values; constants are fitted per group)"
             )
             return name
-        if counts.min() < 3 <= np.median(counts):
+        if counts.min() < 3 and 2 * counts[counts >= 3].sum() > counts.sum():
             notes.append(f"column '{name}' is not used as the group: one of its values has {counts.min()} row(s)")
     return ""
 

@@ -87,6 +87,19 @@ def test_mistakes_are_sldagent_errors(frame: pandas.DataFrame) -> None:
         sldagent.fit(frame, "power_floor", target="loss", variables=["N"], loss="cubic")
 
 
+def test_what_is_no_table_is_named() -> None:
+    with pytest.raises(SldagentError, match="not a list"):
+        sldagent.fit([1, 2], "power", target="loss")  # type: ignore[arg-type]
+
+
+def test_export_leaves_no_half_written_file(frame: pandas.DataFrame, tmp_path: Path) -> None:
+    fitted = sldagent.fit(frame, "power_floor", target="loss", variables=["N"])
+    with pytest.raises(SldagentError, match="cannot write"):
+        fitted.export(tmp_path / "no" / "law.py")
+    fitted.export(tmp_path / "law.py")
+    assert [p.name for p in tmp_path.iterdir()] == ["law.py"]
+
+
 def test_load_task_is_what_the_verbs_use() -> None:
     task = sldagent.load_task("tiny_lm")
     assert task.symbols == ("N", "D")
