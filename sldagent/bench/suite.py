@@ -109,6 +109,8 @@ def run_suite(
             if any((r.task, r.seed, r.settings) == (task.name, seed, settings) for r in results):
                 continue
             result = _discover(task, seed, settings, archive)
+            if result is None:
+                raise KeyboardInterrupt
             results.append(result)
             if out is not None:
                 write_results(results, out)
@@ -117,7 +119,8 @@ def run_suite(
     return [r for r in results if r.task in names and r.seed in seeds and r.settings == settings]
 
 
-def _discover(task: Task, seed: int, settings: Settings, archive: str) -> Result:
+def _discover(task: Task, seed: int, settings: Settings, archive: str) -> Result | None:
+    """One discovery, scored; None where the user ended it early (such a result is not one of the settings')."""
     config = RunConfig(
         seed=seed, minutes=settings.minutes, candidates=settings.candidates, workers=settings.workers
     )
@@ -126,6 +129,8 @@ def _discover(task: Task, seed: int, settings: Settings, archive: str) -> Result
     with Archive.open(archive) as store:
         outcome = session.run(grounds, config, store)
         summary = outcome.summary
+        if summary.status == "stopped":
+            return None
         test = task.part("test")
         scored = [_score(outcome, k, test, store) for k in summary.shortlist]
     return Result(

@@ -15,9 +15,8 @@ from sldagent.report.tables import number, ratio, table
 from sldagent.session import Grounds
 
 if TYPE_CHECKING:
-    from sldagent.report.tables import Table
-
     from sldagent.fitted import Fitted
+    from sldagent.report.tables import Table
 
 SHOWN_GROUPS = 6
 """Groups whose values are printed; the archive has all."""

@@ -163,3 +163,44 @@ def test_probe_points_keep_an_order_that_binds_in_the_data():
     probe = prepare(make_task({"U": U, "D": D}, D**-0.3), []).probe
     assert (probe.X[:, 0] <= probe.X[:, 1]).all()
     assert probe.X[:, 1].max() == pytest.approx(D.max() * 10)
+
+
+def test_levels_not_exact_values_are_cells():
+    task = grid_task()
+    shaken = task.X * np.exp(0.001 * np.random.default_rng(0).normal(size=task.X.shape))
+    jittered = make_task({"N": shaken[:, 0], "D": shaken[:, 1]}, task.Y[:, 0])
+    assert prepare(jittered, []).effective_rows.sum() == prepare(task, []).effective_rows.sum() == 49
+
+
+def test_resamples_are_common_to_all_cuts():
+    grounds = prepare(grid_task(), blind_cuts(grid_task()))
+    largest = max((c for c in grounds.cuts if c.cut.variable == "joint"), key=lambda c: c.held.n)
+    small = min((c for c in grounds.cuts if c.cut.variable == "joint"), key=lambda c: c.held.n)
+    inside = [np.nonzero((largest.held.X == x).all(axis=1))[0][0] for x in small.held.X]
+    ours = small.units[0].resample[:, small.units[0].cell]
+    theirs = largest.units[0].resample[:, largest.units[0].cell[inside]]
+    assert (ours == theirs).all(axis=1).mean() > 0.9  # all but resamples that miss every cell of a cut
+
+
+def test_undetermined_shared_parameters_are_reported():
+    x = np.tile(np.geomspace(1, 1e3, 12), 2)
+    g = np.repeat([0, 1], 12)
+    task = make_task({"N": x}, x**-0.3 + g, g)
+    judge = Evaluator(task, blind_cuts(task))
+    shared = parse_program(
+        "def law(N, c, a, b):\n    return c + exp(-a * log(N) - b * log(N))\n"
+        'parameters = {"c": real(), "a": interval(0, 1, scope="shared"), "b": interval(0, 1, scope="shared")}'
+    )
+    assert judge.evaluate(shared).rank_deficient == 1
+
+
+def test_floor_of_pooled_groups_follows_each_groups_scale():
+    x = np.tile(np.arange(1.0, 9.0), 2)
+    g = np.repeat([0, 1], 8)
+    y = np.where(g == 0, np.round(np.sqrt(x), 1), np.round(100 * np.sqrt(x), 1))
+    task = make_task({"N": x}, y, g)
+    held = x > 6
+    got = Evaluator(task, [Cut("c", "N", ~held, held, 8 / 6)]).evaluate(Program(parse_formula("a*sqrt(N) + b", ["N"])))
+    scales = [y[g == k].std() for k in (0, 1)]
+    floor = 0.01 / 12 * np.mean([1 / scales[0] ** 2, 1 / scales[1] ** 2])
+    assert got.cuts[0].log_mse >= math.log(floor) - 1e-9

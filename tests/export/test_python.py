@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sldagent.export import check_document, export_law
@@ -182,6 +182,7 @@ def program_of(expr: Expr) -> Program:
 
 @settings(max_examples=80, deadline=None)
 @given(SCALARS)
+@example(Expr("pow", (num(0.3), Expr("add", (num(2.0), Expr("neg", (num(12345678.0),)))))))
 def test_random_laws_match(exports: SimpleNamespace, expr: Expr) -> None:
     program = program_of(expr)
     groups, targets = ("g", "h"), ("u", "v")

@@ -155,6 +155,8 @@ def test_losses_reach_scipys_objective(loss, space):
             return np.sum(np.abs(r))
         return np.sum(np.where(np.abs(r) < delta, r**2 / 2, delta * (np.abs(r) - delta / 2)))
 
+    got = [float(fit.parameters[name][0]) for name in ("E", "A", "a")]
+    assert fit.objective == pytest.approx(objective(got), rel=1e-4 if loss == "absolute" else 1e-9)
     best = min(
         minimize(objective, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-16, "maxiter": 6000}).fun
         for start in ([1, 10, 0.3], [1.5, 20, 0.4], [0.5, 5, 0.2])
@@ -228,3 +230,50 @@ def test_prediction_equals_the_formula():
     v = {k: float(x[0]) for k, x in values.items()}
     expected = v["E"] + v["A"] * N ** -v["a"] + v["k"] * np.tanh(v["b"] * np.log(N)) - np.log1p(np.exp(v["c"]))
     np.testing.assert_allclose(predict(law, values, task.X, task.group, layout_of(task))[:, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1.0, 50.0])
+def test_relative_losses_do_not_depend_on_the_targets_unit(factor):
+    rng = np.random.default_rng(3)
+    x = np.geomspace(10, 1e5, 50)
+    y = factor * (1.5 + 20 * x**-0.4) * np.exp(0.05 * rng.standard_t(2, 50))
+    program = parse_program(
+        'def law(x, E, A, a):\n    return E + A * x**-a\nparameters = {"E": real(), "A": real(), "a": interval(0, 2)}'
+    )
+    fit = fit_program(replace(program, recipe=Recipe("absolute", "relative")), make_task({"x": x}, y))
+    assert fit.objective == pytest.approx(2.8245, abs=1e-3)
+    assert fit.parameters["a"][0] == pytest.approx(0.4, abs=0.15)
+
+
+@pytest.mark.parametrize("text", ["x/p", "c + log(x)/p", "c - k*log(x + p)"])
+def test_signs_of_denominators_and_shifts_are_found(text):
+    x = np.linspace(1, 20, 40)
+    truth = {"x/p": -3 * x, "c + log(x)/p": 2 - 3 * np.log(x), "c - k*log(x + p)": 5 - 2 * np.log(x + 4)}[text]
+    fit = fit_program(Program(parse_formula(text, ["x"])), make_task({"x": x}, truth))
+    assert fit.r2 > 1 - 1e-6
+
+
+def test_effective_data_without_declared_starts():
+    rng = np.random.default_rng(4)
+    N, D = 10 ** rng.uniform(6, 9, 60), 10 ** rng.uniform(8, 11, 60)
+    y = 1.5 + 300 * (N * 20 * (1 - np.exp(-D / (N * 20)))) ** -0.3
+    law = parse_formula("E + A*(N*r*(1 - exp(-D/(N*r))))**-a", ["N", "D"])
+    assert fit_program(Program(law), make_task({"N": N, "D": D}, y)).r2 > 0.9999
+
+
+@pytest.mark.parametrize("space", ["raw", "relative", "log"])
+def test_a_penalty_pulls_in_every_space(space):
+    x = np.geomspace(1, 100, 30)
+    program = parse_program('def law(x, E, A):\n    return E + A * x**-0.5\nparameters = {"E": positive(), "A": positive()}')
+    free = fit_program(replace(program, recipe=Recipe(space=space)), make_task({"x": x}, 2 + 20 * x**-0.5))
+    tied = fit_program(
+        replace(program, recipe=Recipe(space=space, ridge=(("A", 1e3),))), make_task({"x": x}, 2 + 20 * x**-0.5)
+    )
+    assert free.parameters["A"][0] == pytest.approx(20, rel=1e-6)
+    assert tied.parameters["A"][0] < 5
+
+
+@pytest.mark.parametrize("text", ["a*x**log(-2)", "a*x**sqrt(-1)"])
+def test_exponents_that_are_not_numbers_are_an_error(text):
+    with pytest.raises(FitError, match="finite"):
+        fit_program(Program(parse_formula(text, ["x"])), make_task({"x": [1.0, 2, 3]}, [1.0, 2, 3]))
