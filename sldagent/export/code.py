@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from sldagent.laws.expr import Expr
+from sldagent.laws.expr import Expr, walk
 
 ADD, MUL, NEG, POW, ATOM = range(1, 6)
 """Binding strength of Python's operators, weakest first."""
@@ -95,10 +95,9 @@ def _text(e: Expr, dialect: Dialect) -> tuple[str, int]:
         case "pow":
             base, exponent = e.args
             left = at(base, level=ATOM)
-            if (
-                base.op == exponent.op == "num"
-            ):  # a negative number to a fraction is nan in numpy, complex in Python
-                left = f"{dialect.scalar}({number(base.value)})"
+            if not any(n.op in ("var", "par") for n in walk(e)):
+                # A negative number to a fraction is nan in numpy but complex in Python, overflow inf but an error.
+                left = f"{dialect.scalar}({at(base, level=ADD)})"
             return f"{left}**{at(exponent, level=NEG)}", POW
         case "sum":
             index, vector = dialect.index(e.name), dialect.vector(e.over)
