@@ -42,19 +42,25 @@ if TYPE_CHECKING:
 MAX_BINDINGS = 24
 """Programs that one entry may give for one task."""
 
+CONVENTIONAL = {
+    "N": ("n", "params", "parameters", "model", "size"),
+    "D": ("d", "data", "tokens", "samples", "examples"),
+}
+"""Column names by which a law's variable is told where several columns could stand for it."""
+
 
 def bind(entry: CatalogueLaw, task: Task, *, limit: int = MAX_BINDINGS) -> list[Program]:
     """The entry's law over the task's symbols, once for every assignment that fits; empty when none does.
 
-    Assignments that give the same structure (a symmetric form with its variables exchanged) appear once.  The
-    order follows the task's columns.  Only training rows are looked at.
+    Assignments that give the same structure (a symmetric form with its variables exchanged) appear once.
+    Assignments to conventionally named columns come first, then the order of the task's columns.  Only training rows are looked at.
     """
     train = task.part("train")
     if train.Y.shape[0] == 0 or (entry.positive and bool(np.any(train.Y <= 0))):
         return []
     program = _adapted(entry, train)
     programs: dict[str, Program] = {}
-    for assignment in _assignments(entry, train):
+    for assignment in sorted(_assignments(entry, train), key=lambda a: -_conventional(a, train)):
         bound = _substituted(program, assignment, task)
         if any(v.log and v.symbol in bound.law.variables for v in task.variables):
             bound = simplify_program(bound)  # exp(x)**-a becomes exp(-a*x), log(exp(x)) becomes x
@@ -76,6 +82,15 @@ def _assignments(entry: CatalogueLaw, train: Task) -> Iterator[dict[str, str]]:
             for small, large, ratio in entry.order
         ):
             yield assignment
+
+
+def _conventional(assignment: Mapping[str, str], train: Task) -> int:
+    """How many of the law's variables stand for a column that is named as the field names them."""
+    by_symbol = {v.symbol: v for v in train.variables}
+    return sum(
+        symbol in by_symbol and _matches(by_symbol[symbol], CONVENTIONAL.get(variable, ()))
+        for variable, symbol in assignment.items()
+    )
 
 
 def _ordered(small: FloatArray, large: FloatArray, ratio: float) -> bool:

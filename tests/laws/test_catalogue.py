@@ -13,7 +13,7 @@ from sldagent.laws.catalogue import CatalogueLaw, bind, catalogue, find, omitted
 from sldagent.laws.expr import Expr, names, walk
 from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.parse import parse_program
-from sldagent.laws.render import render_program
+from sldagent.laws.render import render_expr, render_program
 from sldagent.tasks.task import Target, Task, Variable
 
 ENTRIES = [pytest.param(e, id=e.name) for e in catalogue()]
@@ -316,3 +316,12 @@ def test_symbols_that_clash_with_parameters_keep_their_meaning() -> None:
         assert len(declared) == 5
         assert len(program.law.variables) == 2
         assert parse_program(render_program(program)).law.variables == program.law.variables
+
+
+def test_columns_named_as_the_field_names_them_come_first() -> None:
+    from tests.fitting.helpers import make_task
+
+    x = np.geomspace(1e6, 1e9, 12)
+    task = make_task({"tokens": x[::-1] * 20, "params": x}, x**-0.3)
+    first = bind(find("chinchilla"), task)[0]
+    assert render_expr(first.law.expr) == "E + A*params**-alpha + B*tokens**-beta"
