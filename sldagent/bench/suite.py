@@ -101,6 +101,7 @@ def run_suite(
 
     Raises:
         SldagentError: a task cannot be loaded, or the archive or `out` cannot be written.
+        KeyboardInterrupt: the user ended a discovery; results finished before are in `out`.
     """
     results = read_results(out) if out is not None and out.exists() else []
     loaded = {name: load_task(name, data=data) for name in tasks}

@@ -53,7 +53,8 @@ def bind(entry: CatalogueLaw, task: Task, *, limit: int = MAX_BINDINGS) -> list[
     """The entry's law over the task's symbols, once for every assignment that fits; empty when none does.
 
     Assignments that give the same structure (a symmetric form with its variables exchanged) appear once.
-    Assignments to conventionally named columns come first, then the order of the task's columns.  Only training rows are looked at.
+    Assignments to conventionally named columns come first, then the order of the task's columns.
+    Only training rows are looked at.
     """
     train = task.part("train")
     if train.Y.shape[0] == 0 or (entry.positive and bool(np.any(train.Y <= 0))):

@@ -84,3 +84,13 @@ def test_a_foreign_result_file_is_refused(tmp_path):
     path.write_text("[1, 2]")
     with pytest.raises(ConfigError, match=r"r\.json"):
         suite.read_results(path)
+
+
+def test_an_interrupted_suite_stops_and_keeps_what_is_finished(table, tmp_path, monkeypatch):
+    out = tmp_path / "r.json"
+    real = suite._discover
+    monkeypatch.setattr(suite, "_discover", lambda task, seed, *rest: real(task, seed, *rest) if seed == 0 else None)
+    settings = suite.Settings(None, 12, 1)
+    with pytest.raises(KeyboardInterrupt):
+        suite.run_suite([str(table)], [0, 1, 2], settings, f"sqlite:///{tmp_path}/a.db", out=out)
+    assert [r.seed for r in suite.read_results(out)] == [0]

@@ -176,7 +176,7 @@ def test_resamples_are_common_to_all_cuts():
     grounds = prepare(grid_task(), blind_cuts(grid_task()))
     largest = max((c for c in grounds.cuts if c.cut.variable == "joint"), key=lambda c: c.held.n)
     small = min((c for c in grounds.cuts if c.cut.variable == "joint"), key=lambda c: c.held.n)
-    inside = [np.nonzero((largest.held.X == x).all(axis=1))[0][0] for x in small.held.X]
+    inside = [np.nonzero((x == largest.held.X).all(axis=1))[0][0] for x in small.held.X]
     ours = small.units[0].resample[:, small.units[0].cell]
     theirs = largest.units[0].resample[:, largest.units[0].cell[inside]]
     assert (ours == theirs).all(axis=1).mean() > 0.9  # all but resamples that miss every cell of a cut
