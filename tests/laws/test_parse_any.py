@@ -15,29 +15,7 @@ from sldagent.laws.parse import parse_formula, parse_program
 from sldagent.laws.render import render_expr, render_program
 
 sys.path.insert(0, str(Path(__file__).parent))
-from law_tools import random_laws
-
-PROGRAM = '''
-"""Mixtures of data."""
-
-def law(N, D, r, E, A, alpha, c, t, q):
-    """One line."""
-    x = log10(N)  # inlined
-    z = [log(N), np.log(D), x]
-    return E + A * N**-alpha - c[i] * exp(sum(t[i, j] * r[j] for j in r)) + sum(
-        q[j, k] * z[j] * z[k] for j in z for k in z) + z[1]
-
-parameters = {
-    "E": positive(), "A": positive(start=(1e-3, 1e3)), "alpha": interval(0, 2, scope="shared", start=(0.05, 1)),
-    "t": real(), "c": real(),
-}
-recipe = fit(loss="huber", delta=1e-4, space="log", starts=32, ridge={"q": 0.1})
-
-def custom_fit(rows, targets, law):   # never run
-    import os
-    return [1, """a
-b"""]
-'''
+from law_tools import PROGRAM, random_laws
 
 words = st.sampled_from(
     [

@@ -9,7 +9,7 @@ from sldagent.laws.expr import Expr, add, mul, walk
 from sldagent.proposers.grammar.build import Builder, Dice
 from sldagent.proposers.grammar.compose import Library
 from sldagent.proposers.grammar.draft import Draft
-from sldagent.proposers.grammar.profile import Profile, Slot, View
+from sldagent.proposers.grammar.profile import Profile, View
 from sldagent.proposers.grammar.tree import Level, Place, places, put
 
 
@@ -101,7 +101,3 @@ def plus(*parts: Expr) -> Expr:
 def times(*parts: Expr) -> Expr:
     """A flat product."""
     return mul(*(q for p in parts for q in (p.args if p.op == "mul" else (p,))))
-
-
-def symbols_of(variables: Iterable[Slot]) -> frozenset[str]:
-    return frozenset(v.symbol for v in variables)
