@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from experiments.selection.tables import TABLES
+from experiments.selection.tables import REAL, TABLES
 from sldagent import session
 from sldagent.archive.store import Archive
 from sldagent.evolution.config import RunConfig
@@ -99,7 +99,7 @@ def make_pool(name: str, candidates: int, seed: int, workers: int, folder: Path)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tables", default=",".join(TABLES))
+    parser.add_argument("--tables", default=",".join(REAL))
     parser.add_argument("--candidates", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)

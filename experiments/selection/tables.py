@@ -6,7 +6,7 @@ every curve, or the farthest mixtures) is set aside and becomes the judged part.
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from experiments.selection.real import DATA, MORE
+from experiments.selection.simulated import NOISE_PERCENTS, SIMULATED, simulated, table_name
 from sldagent.tasks.cuts import blind_cuts
 from sldagent.tasks.load import load_task, task_from_frame
 from sldagent.tasks.task import Task
-
-DATA = Path(os.environ.get("SLDAGENT_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 def with_own_test(name: str) -> Task:
@@ -84,14 +86,17 @@ def curves(file: str, picks: slice) -> Callable[[], Task]:
                 "loss": frame["Loss"],
             }
         )
-        return task_from_frame(
-            table, name="curves", targets=["loss"], variables=["x"], group="curve", split_column="split"
-        )
+        return task_from_frame(table, name="curves", targets=["loss"], variables=["x"], group="curve", split_column="split")
 
     return load
 
 
-TABLES: dict[str, Callable[[], Task]] = {
+def known(name: str, noise_percent: float, seed: int) -> Callable[[], Task]:
+    """A simulated table, its noise-free rows beyond the training scale judged."""
+    return lambda: simulated(name, noise_percent, seed).task
+
+
+REAL: dict[str, Callable[[], Task]] = {
     "moe": lambda: with_own_test("moe"),
     "vocab": lambda: with_own_test("vocab"),
     "sft": lambda: with_own_test("sft"),
@@ -106,4 +111,33 @@ TABLES: dict[str, Callable[[], Task]] = {
     "ladder": ladder,
     "curves_vision": curves("benchmark.vision.csv", slice(0, 72, 9)),
     "curves_lang": curves("benchmark.lang.csv", slice(0, 20, 2)),
+    **MORE,
 }
+
+KNOWN: dict[str, Callable[[], Task]] = {
+    table_name(name, percent, seed): known(name, percent, seed)
+    for name in SIMULATED
+    for percent, seed in (*((p, 0) for p in NOISE_PERCENTS), (1.0, 1), (1.0, 2))
+}
+"""Simulated tables: seed 0 at every noise level (``sim_moe_n0.3``), other constants at 1 % (``sim_moe_n1_s2``)."""
+
+TABLES: dict[str, Callable[[], Task]] = {**REAL, **KNOWN}
+
+
+def main() -> None:
+    """Print every table's rows, groups, variables and judged rows (simulated ones at 1 % noise, seed 0, only)."""
+    names = [*REAL, *(table_name(name, 1.0, 0) for name in SIMULATED)]
+    print(f"{'table':24s} {'train':>5s} {'judged':>6s} {'groups':>6s} {'runs':>4s} {'cuts':>4s}  variables -> targets")
+    for name in names:
+        task = TABLES[name]()
+        train, judged = task.part("train"), task.part("test")
+        runs = "-" if train.run is None else str(len(np.unique(train.run)))
+        roles = ", ".join(v.symbol if v.role == "scale" else f"{v.symbol} ({v.role})" for v in task.variables)
+        print(
+            f"{name:24s} {len(train.X):5d} {len(judged.X):6d} {len(task.groups):6d} {runs:>4s} {len(blind_cuts(train)):4d}  "
+            f"{roles} -> {', '.join(t.name for t in task.targets)}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,9 @@
-"""``sldagent bench SUITE|TABLE... [--seeds 0,1,2] [--minutes M] [--out FILE.json]``."""
+"""``sldagent bench SUITE|TABLE... [--seeds 0,1,2] [--minutes M] [--baselines all] [--targeted] [--out FILE.json]``."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from sldagent.cli import output
 from sldagent.cli.options import add_common, data_folder, positive_float, positive_int
 
 if TYPE_CHECKING:
-    from sldagent.bench.suite import Line, Result
+    from sldagent.bench.results import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,31 +24,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", metavar="M", type=positive_float, help="time for each discovery (default: 2)")
     parser.add_argument("--candidates", metavar="N", type=positive_int, help="end each discovery after N candidates")
     parser.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    parser.add_argument(
+        "--baselines", metavar="A,B", help="in the same budget: human, catalogue, best-of-n, pyoperon, gplearn; or all"
+    )
+    parser.add_argument(
+        "--targeted", action="store_true", help="tell discoveries at which inputs the test rows lie (reported apart)"
+    )
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="keep results here; those already there are not rerun")
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from sldagent.bench.suite import Settings, run_suite, summarise, tasks_of
+    from sldagent.bench.baselines.registry import baselines_of
+    from sldagent.bench.results import Settings
+    from sldagent.bench.suite import run_suite, tasks_of
+    from sldagent.bench.summary import summarise
+    from sldagent.bench.tables import report_tables
     from sldagent.evolution.config import available_cores
 
     minutes = 2.0 if args.minutes is None and args.candidates is None else args.minutes
-    settings = Settings(minutes, args.candidates, args.workers or available_cores())
-    tasks = _selected(tasks_of(args.tables), args.tasks)
+    show: Callable[[str], None] = _silent if args.json else output.show
     results = run_suite(
-        tasks,
+        _selected(tasks_of(args.tables), args.tasks),
         _seeds(args.seeds),
-        settings,
+        Settings(minutes, args.candidates, args.workers or available_cores()),
         args.archive,
+        baselines=baselines_of(args.baselines),
+        targeted=args.targeted,
         data=data_folder(args),
         out=args.out,
-        report=lambda result: None if args.json else output.show(_progress(result)),
+        report=lambda result: show(_progress(result)),
+        note=show,
     )
+    lines = summarise(results)
     if args.json:
-        output.print_json({"results": [asdict(r) for r in results]})
+        output.print_json({"results": results, "lines": lines})
     else:
-        _print(summarise(results))
+        output.show(*report_tables(lines))
     return 0
+
+
+def _silent(_: str) -> None:
+    """With --json nothing but JSON is printed."""
 
 
 def _selected(tasks: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
@@ -76,32 +93,13 @@ def _seeds(text: str) -> list[int]:
 
 
 def _progress(result: Result) -> str:
+    from sldagent.bench.results import OURS
+
+    what = result.task if result.method == OURS else f"{result.task}, {result.method},"
     if result.choice is None:
-        return f"{result.task} seed {result.seed}: no valid law in {result.candidates} candidates"
-    score = "no test rows" if result.choice.r2 is None else f"test R2 {result.choice.r2:.4f}"
-    return f"{result.task} seed {result.seed}: {score}, {result.candidates} candidates, {result.choice.formula}"
-
-
-def _print(lines: list[Line]) -> None:
-    from sldagent.bench.suite import published
-    from sldagent.report.tables import number, table
-
-    names, scores = published()
-    columns = ["task", *names, "median R2", "by seed", "best of three", "candidates", "seconds", "CPU s", "mode"]
-    rows = []
-    for line in lines:
-        rows.append(
-            (
-                line.task,
-                *(number(scores[name][line.task], 3) if line.task in scores[name] else "-" for name in names),
-                "-" if line.median is None else f"{line.median:.4f}",
-                " ".join(f"{s:.4f}" for s in line.scores) or "no test rows",
-                " ".join(f"{s:.4f}" for s in line.best_of_three) or "-",
-                f"{line.candidates:.0f}",
-                f"{line.seconds:.0f}",
-                f"{line.cpu_seconds:.0f}",
-                line.mode,
-            )
-        )
-    output.show(table(columns, rows, numbers=columns[1:4]))
-    output.show("R2 is not clipped; published rows are means of five runs clipped at -1.  Candidates and times are medians.")
+        why = result.note or f"no valid law in {result.candidates} candidates"
+        return f"{what} seed {result.seed}: {why}"
+    score = f"test R2 {result.choice.r2:.4f}" if result.choice.r2 is not None else "not finite on the test rows"
+    if not result.test_rows:
+        score = "no test rows"
+    return f"{what} seed {result.seed}: {score}, {result.candidates} candidates, {result.choice.formula}"

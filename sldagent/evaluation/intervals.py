@@ -46,7 +46,7 @@ def parameter_intervals(evaluator: Evaluator, program: Program, seed: int = 0) -
     refits = []
     for _ in range(RESAMPLES):
         weight = rows.weight * np.sqrt(_counts(cells, rows, rng))
-        drawn = Rows(rows.X, rows.Y, rows.group, rows.groups, weight)
+        drawn = Rows(rows.X, rows.Y, rows.group, rows.groups, weight, rows.size)
         result = fit_rows(fitted.compiled, drawn, program.recipe, rng, warm=fitted.result.point, effort=REFIT)
         if result.ok:
             refits.append(result.parameters)

@@ -73,6 +73,8 @@ class RunConfig:
     """Front members that a reset island starts from."""
     fresh_after_reset: int = 6
     """Children without parents that a reset island gets."""
+    emphasis_at: int = 160
+    """Candidate at which good laws are refitted with more weight on larger scale, to decide about it; 0: never."""
 
     def __post_init__(self) -> None:
         for name, low, high in _RANGES:
@@ -130,7 +132,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("time_limit", 0.001, math.inf), ("drain", 0, math.inf), ("population", 2, 10_000),
     ("complexity_bin", 1, 1000), ("front_share", 0, 1), ("second_parent", 0, 1), ("fresh_share", 0, 1),
     ("migration_every", 0, math.inf), ("reset_every", 0, math.inf), ("founders", 0, 1000),
-    ("fresh_after_reset", 0, 10_000),
+    ("fresh_after_reset", 0, 10_000), ("emphasis_at", 0, math.inf),
 )
 _PAIR_RANGES: tuple[tuple[str, float, float], ...] = (("temperatures", 0, 1), ("tournaments", 1, 100))
 

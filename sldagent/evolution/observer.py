@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from sldagent.archive.records import CandidateRecord
 from sldagent.evolution.state import SearchState
 
-EventKind = Literal["start", "seeds", "migration", "reset", "stop", "end"]
+EventKind = Literal["start", "seeds", "migration", "reset", "emphasis", "stop", "end"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.emphasis import OPERATOR, best_without, repeats
 from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import pick_parents
 from sldagent.evolution.state import SearchState
@@ -61,16 +62,27 @@ class Planner:
         island = k % config.islands
         if k < len(self.seeds):
             proposal = self.seeds[k]
+        elif twin := self._twin(k, state):
+            proposal = twin
         else:
             context = Context(
                 k=k, island=island, temperature=config.temperature(island), bias=config.bias(island),
                 parents=self._parents(k, island, state), seen=self._seen, credit=dict(state.credit),
+                emphasis=state.trial.emphasis,
             )
             proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
         structure, key = structure_hash(proposal.program.law), program_key(proposal.program)
         first = self._first.setdefault(key, k)
         self._seen.update((structure, key))
         return Planned(k, island, proposal, structure, None if first == k else first)
+
+    def _twin(self, k: int, state: SearchState) -> Proposal | None:
+        """A good law again, with the emphasis on larger scale, where it is candidate `k`'s turn to try that."""
+        if not repeats(k, state.config.emphasis_at, state.config.look_back, state.trial.emphasis):
+            return None
+        members = [*state.front_members, *(m for island in state.islands for m in island.members)]
+        found = best_without(members, lambda program: program_key(program) in self._first)
+        return Proposal(found[1], OPERATOR, (found[0].k,)) if found else None
 
     def _parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:
         config = state.config

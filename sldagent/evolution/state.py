@@ -14,6 +14,7 @@ import numpy as np
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
 from sldagent.evolution.config import RunConfig
+from sldagent.evolution.emphasis import OPERATOR, Trial
 from sldagent.evolution.front import ParetoFront, Point
 from sldagent.evolution.island import Island, Member
 from sldagent.evolution.rng import generator
@@ -36,6 +37,8 @@ class Change:
     """Islands exchanged members after this commit."""
     reset: int | None
     """The island that was reset after this commit."""
+    decided: bool = False
+    """The run's emphasis is now decided."""
 
 
 class SearchState:
@@ -47,6 +50,7 @@ class SearchState:
         front: non-dominated valid candidates in (X, C).
         credit: operator -> (children, improvements).
         failures: reason -> number of candidates.
+        trial: whether fits shall weigh larger scale more.
         last_change: candidate that last changed the front, -1 at the start.
         reset_at: for each island the commit after which it was last reset, or None.
     """
@@ -58,6 +62,7 @@ class SearchState:
         self.front = ParetoFront()
         self.credit: dict[str, tuple[int, int]] = {}
         self.failures: Counter[str] = Counter()
+        self.trial = Trial()
         self.last_change = -1
         self.reset_at: list[int | None] = [None] * config.islands
         self._figures: dict[int, tuple[float, float]] = {}
@@ -102,6 +107,7 @@ class SearchState:
             )
             improved = self._improves(member, record)
             front = self._take(member, record.island, evaluation.fingerprint)
+        decided = record.operator == OPERATOR and self.trial.add(evaluation, self._figures[record.parents[0]][0])
         children, improvements = self.credit.get(record.operator, (0, 0))
         self.credit[record.operator] = (children + 1, improvements + improved)
         migrated = self._due(self.config.migration_every) and len(self.islands) > 1
@@ -110,7 +116,7 @@ class SearchState:
         reset = None
         if self._due(self.config.reset_every) and len(self.islands) > 1:
             reset = self._reset(record.k)
-        return Change(front, improved, migrated, reset)
+        return Change(front, improved, migrated, reset, decided)
 
     def wants_fresh(self, island: int, k: int) -> bool:
         """True when candidate `k` shall be made without parents: its island was reset shortly before."""

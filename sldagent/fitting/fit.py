@@ -82,6 +82,11 @@ class FitResult:
     """Empty, or one sentence."""
     parameters: dict[str, FloatArray] = field(default_factory=dict)
     """Values by name: axes (groups or 1, then the law's index axes); NaN for groups without rows."""
+    reason: str = "non-finite"
+    """Of a failure, as in `Evaluation`."""
+    by: str = "engine"
+    """Who found the parameters, as in `Evaluation`."""
+    feedback: str = ""
 
     @property
     def ok(self) -> bool:
@@ -120,7 +125,7 @@ class _Objective:
     """Rows, weights and loss of one stage, ready for the kernels."""
 
     def __init__(self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool) -> None:
-        Y, W = rows.Y, rows.weight
+        Y, W = rows.Y, rows.weights(recipe.emphasis)
         self.loss = solver.SQUARED
         self.log = False
         self.delta = recipe.delta

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sldagent.fitting.graph import BINARY, NUMPY, Graph
 from sldagent.fitting.reference import reference as op
+from sldagent.tasks.levels import group_rows, log_axis, scale_indices
 from sldagent.tasks.task import Task
 
 FloatArray = NDArray[np.float64]
@@ -16,15 +17,25 @@ class Rows:
     """Immutable rows; `order[k]` is the table row of row k.
 
     `X` (n, variables), `Y` (targets, n), `group` (n,) sorted; `starts` (groups + 1,) bounds each group's rows; `weight`
-    (targets, n): inverse relative noise (square roots of the weights of squared residuals).
+    (targets, n): inverse relative noise (square roots of the weights of squared residuals); `size` (n,): standardised log
+    scale within the group (zeros where unknown).
     """
 
-    def __init__(self, X: FloatArray, Y: FloatArray, group: NDArray[np.int64], groups: int, weight: FloatArray) -> None:
+    def __init__(
+        self,
+        X: FloatArray,
+        Y: FloatArray,
+        group: NDArray[np.int64],
+        groups: int,
+        weight: FloatArray,
+        size: FloatArray | None = None,
+    ) -> None:
         self.order = np.argsort(group, kind="stable")
         self.X = np.ascontiguousarray(X[self.order])
         self.Y = np.ascontiguousarray(Y[:, self.order])
         self.group = np.ascontiguousarray(group[self.order])
         self.weight = np.ascontiguousarray(weight[:, self.order])
+        self.size = np.zeros(len(X)) if size is None else size[self.order]
         self.groups = groups
         self.starts = np.searchsorted(self.group, np.arange(groups + 1))
         self._features: dict[str, FloatArray] = {}
@@ -44,7 +55,17 @@ class Rows:
             weight = typical / np.maximum(size, 1e-12 * typical)
         elif task.noise.kind == "column":
             weight = np.broadcast_to(1.0 / task.noise_scale, Y.shape).copy()
-        return cls(task.X, Y, task.group, len(task.groups), weight)
+        return cls(task.X, Y, task.group, len(task.groups), weight, relative_size(task))
+
+    def weights(self, emphasis: float) -> FloatArray:
+        """(targets, n) square roots of the weights of squared residuals: noise, and `Recipe.emphasis` on larger scale.
+
+        The emphasis has mean 1 over the rows, so that the loss keeps its scale.
+        """
+        if emphasis == 0.0 or not self.size.any():
+            return self.weight
+        factor = np.exp(emphasis * self.size)
+        return np.ascontiguousarray(self.weight * np.sqrt(factor / factor.mean()))
 
     @property
     def n(self) -> int:
@@ -57,7 +78,7 @@ class Rows:
 
     def take(self, index: NDArray[np.int64]) -> Rows:
         """Rows by position in this object."""
-        part = Rows(self.X[index], self.Y[:, index], self.group[index], self.groups, self.weight[:, index])
+        part = Rows(self.X[index], self.Y[:, index], self.group[index], self.groups, self.weight[:, index], self.size[index])
         part.order = self.order[index]
         part._parent = (self, index)
         return part
@@ -101,3 +122,19 @@ class Rows:
         """Drop cached features (the cache grows with every new formula)."""
         if len(self._features) > 512:
             self._features.clear()
+
+
+def relative_size(task: Task) -> FloatArray:
+    """(n,) mean log of the scale variables, each divided by its spread within groups; centred within each group, spread 1.
+
+    Zeros without scale variables that vary.
+    """
+    columns = scale_indices(task)
+    logs = log_axis(task)[:, columns]
+    for rows in group_rows(task):
+        logs[rows] -= logs[rows].mean(axis=0)
+    spread = logs.std(axis=0)
+    if not (spread > 0).any():
+        return np.zeros(len(task.X))
+    joint = (logs[:, spread > 0] / spread[spread > 0]).mean(axis=1)
+    return np.asarray(joint / (joint.std() or 1.0))

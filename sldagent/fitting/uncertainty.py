@@ -55,7 +55,7 @@ def _linearised(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArr
     law, blocks = result.law, result.blocks
     y = rows.Y
     f = predict_point(law, law.tapes, rows, blocks, result.point)
-    slope, residual, weight = np.ones_like(f), f - y, rows.weight**2
+    slope, residual, weight = np.ones_like(f), f - y, rows.weights(recipe.emphasis) ** 2
     if recipe.space == "relative":
         slope, residual = 1.0 / np.abs(y), (f - y) / np.abs(y)
     if recipe.space == "log":

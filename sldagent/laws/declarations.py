@@ -19,6 +19,7 @@ LOSS_ALIASES: dict[str, tuple[Loss, Space]] = {
 }
 """Short names that set both the loss and the space that residuals live in."""
 MAX_STARTS = 10_000
+MAX_EMPHASIS = 4.0
 
 _KINDS = get_args(Kind)
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def _start(source: Source, parameter: Parameter, node: ast.expr) -> tuple[float,
 
 
 def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> Recipe:
-    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1})``; every argument is
+    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1}, emphasis=1)``; every argument is
     optional.
     """
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "fit" or node.args:
@@ -95,7 +96,7 @@ def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> R
     recipe = Recipe()
     implied: Space | None = None
     chosen: Space | None = None
-    for option in _options(source, node, ("loss", "space", "delta", "starts", "ridge")):
+    for option in _options(source, node, ("loss", "space", "delta", "starts", "ridge", "emphasis")):
         if option.arg == "loss":
             try:
                 loss, implied = loss_of(_text(source, option))
@@ -114,6 +115,11 @@ def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> R
             if starts is None or starts != int(starts) or not 1 <= starts <= MAX_STARTS:
                 raise source.error(f"starts must be a whole number from 1 to {MAX_STARTS}", option.value)
             recipe = replace(recipe, starts=int(starts))
+        elif option.arg == "emphasis":
+            emphasis = number(source, option.value)
+            if emphasis is None or not 0 <= emphasis <= MAX_EMPHASIS:
+                raise source.error(f"emphasis must be a number from 0 to {MAX_EMPHASIS:g}", option.value)
+            recipe = replace(recipe, emphasis=float(emphasis))
         else:
             recipe = replace(recipe, ridge=_ridge(source, option.value, parameters))
     if implied is not None and chosen is not None and implied != chosen:

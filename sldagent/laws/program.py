@@ -45,6 +45,8 @@ class Recipe:
     """Random starts screened per fit, on top of any warm start."""
     ridge: tuple[tuple[str, float], ...] = ()
     """(parameter, weight): penalty weight * sum(parameter**2), relative to the mean squared residual's scale."""
+    emphasis: float = 0.0
+    """Weight of larger scale: a row's loss counts exp(emphasis * z), z its standardised log scale within its group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,8 @@ def render_recipe(r: Recipe) -> str:
     if r.loss == "huber" or r.delta != Recipe().delta:
         options.append(f"delta={render_number(r.delta)}")
     options.append(f"starts={r.starts}")
+    if r.emphasis:
+        options.append(f"emphasis={render_number(r.emphasis)}")
     if r.ridge:
         options.append("ridge={" + ", ".join(f'"{name}": {render_number(w)}' for name, w in r.ridge) + "}")
     return f"fit({', '.join(options)})"

@@ -40,6 +40,8 @@ class Context:
     """Hashes of canonical forms already in the run: a child with one of these is wasted."""
     credit: dict[str, tuple[int, int]]
     """Operator name -> (children, improvements) so far."""
+    emphasis: float = 0.0
+    """Emphasis that fits of this run shall have (`Recipe.emphasis`)."""
 
 
 @dataclass(frozen=True)
@@ -72,5 +74,5 @@ def program_key(program: Program) -> str:
     """
     r = program.recipe
     delta = r.delta if r.loss == "huber" else 0.0
-    content = f"{r.loss},{r.space},{delta!r},{sorted(w for _, w in r.ridge)},{program.custom_fit}"
+    content = f"{r.loss},{r.space},{delta!r},{sorted(w for _, w in r.ridge)},{r.emphasis!r},{program.custom_fit}"
     return f"{structure_hash(program.law)}-{hashlib.sha1(content.encode()).hexdigest()[:12]}"

@@ -25,6 +25,7 @@ TOP = (
     "noise",
     "max_parameters",
     "at",
+    "human",
     "variables",
     "targets",
     "vectors",
@@ -124,6 +125,7 @@ def parse_card(values: Mapping[str, Any], path: Path) -> tuple[Roles, Path]:
         max_parameters=_count(read, values, "max_parameters"),
         vectors=_vectors(read, read.table(values, "vectors"), variables) if "vectors" in values else None,
         at=path.parent / at if at else None,
+        human=read.text(values, "human"),
     )
     return roles, path.parent / table
 

@@ -65,6 +65,8 @@ class Roles:
     max_parameters: int | None = None
     vectors: Mapping[str, tuple[str, ...]] | None = None
     at: Path | None = None
+    human: str = ""
+    """The law that people published for this table: a catalogue entry's name or a formula; benchmarks compare with it."""
     notes: tuple[str, ...] = field(default=())
 
 

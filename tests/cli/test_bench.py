@@ -1,4 +1,4 @@
-"""The benchmark verb: suites, resuming, honest scores."""
+"""The benchmark verb from its words to its report."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import json
 import numpy as np
 import pytest
 from cli_tools import sldagent
-
-from sldagent.bench import suite
-from sldagent.errors import ConfigError
 
 
 @pytest.fixture
@@ -30,39 +27,27 @@ def test_scores_resumes_and_writes_results(table, tmp_path):
     words = ("bench", str(table), "--seeds", "0", "--candidates", "30", "--workers", "1", "--out", str(out))
     first = sldagent(*words, "--archive", f"sqlite:///{tmp_path}/a.db", "--json")
     assert first.code == 0, first.err
-    result = json.loads(first.out)["results"][0]
+    result = first.json["results"][0]
+    assert (result["method"], result["mode"]) == ("sldagent", "blind")
     assert result["test_rows"] == 5
     assert result["choice"]["r2"] > 0.9
     assert result["cpu_seconds"] > 0
+    assert first.json["lines"][0]["scores"] == [result["choice"]["r2"]]
     assert json.loads(out.read_text())["results"] == [result]
     again = sldagent(*words, "--archive", f"sqlite:///{tmp_path}/untouched.db", "--json")
-    assert json.loads(again.out)["results"] == [result]
+    assert again.json["results"] == [result]
     assert not (tmp_path / "untouched.db").exists()
 
 
-def test_suites_and_folders(table):
-    assert len(suite.tasks_of(["sldbench"])) == 8
-    assert suite.tasks_of([str(table.parent)]) == (str(table),)
-    empty = table.parent / "empty"
-    empty.mkdir()
-    with pytest.raises(ConfigError, match="holds no task cards"):
-        suite.tasks_of([str(empty)])
-
-
-def test_published_rows_name_the_suites_tasks():
-    names, rows = suite.published()
-    assert set(rows[names[0]]) == set(suite.SUITES["sldbench"])
-
-
-def test_medians_and_best_of_three():
-    def result(seed, *scores):
-        laws = tuple(suite.Scored(f"l{k}", "f", 0.0, 1.0, 0.0, s, 0.0) for k, s in enumerate(scores))
-        return suite.Result("t", seed, "blind", suite.Settings(1.0, None, 1), 10, 0, 1.0, 1.0, 4, laws[0], laws)
-
-    (line,) = suite.summarise([result(1, 0.5, 0.9), result(0, 0.7, 0.6), result(2, 0.2, 0.1)])
-    assert line.scores == (0.7, 0.5, 0.2)
-    assert line.median == 0.5
-    assert line.best_of_three == (0.7, 0.9, 0.2)
+def test_the_report_holds_scores_baselines_and_costs(table, tmp_path):
+    words = ("bench", table, "--seeds", "0", "--candidates", "20", "--workers", "1", "--baselines", "human,catalogue")
+    done = sldagent(*words, "--targeted", "--archive", f"sqlite:///{tmp_path}/a.db")
+    assert done.code == 0, done.err
+    assert "runs: without the baseline 'human': its card names no published law" in done.out
+    assert "runs, catalogue, seed 0: test R2 0.9" in done.out
+    for title in ("Test R2, targeted", "Short list, targeted", "Methods, targeted", "Costs, targeted"):
+        assert title in done.out
+    assert max(map(len, done.out[done.out.index("Test R2, targeted") :].splitlines())) <= 120
 
 
 @pytest.mark.parametrize(
@@ -70,6 +55,7 @@ def test_medians_and_best_of_three():
     [
         (("sldbench", "--tasks", "nope"), "not in this suite"),
         (("sldbench", "--seeds", "a,b"), "whole numbers"),
+        (("sldbench", "--baselines", "nope"), "no baseline 'nope'"),
         (("nosuch.csv",), "nosuch.csv"),
     ],
 )
@@ -79,18 +65,9 @@ def test_user_errors(words, message):
     assert message in done.err
 
 
-def test_a_foreign_result_file_is_refused(tmp_path):
-    path = tmp_path / "r.json"
-    path.write_text("[1, 2]")
-    with pytest.raises(ConfigError, match=r"r\.json"):
-        suite.read_results(path)
-
-
-def test_an_interrupted_suite_stops_and_keeps_what_is_finished(table, tmp_path, monkeypatch):
-    out = tmp_path / "r.json"
-    real = suite._discover
-    monkeypatch.setattr(suite, "_discover", lambda task, seed, *rest: real(task, seed, *rest) if seed == 0 else None)
-    settings = suite.Settings(None, 12, 1)
-    with pytest.raises(KeyboardInterrupt):
-        suite.run_suite([str(table)], [0, 1, 2], settings, f"sqlite:///{tmp_path}/a.db", out=out)
-    assert [r.seed for r in suite.read_results(out)] == [0]
+def test_a_table_without_test_rows_cannot_be_aimed_at(tmp_path):
+    path = tmp_path / "bare.csv"
+    path.write_text("N,loss\n" + "".join(f"{10**k},{1 + 9 * 10 ** (-0.3 * k)}\n" for k in range(3, 15)))
+    done = sldagent("bench", path, "--targeted", "--candidates", "4")
+    assert done.code == 2
+    assert "--targeted needs tasks with test rows" in done.err

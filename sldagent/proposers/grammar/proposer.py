@@ -99,11 +99,13 @@ class GrammarProposer:
                 proposal = self._child(context, rng)
                 if proposal is None:
                     continue
+                proposal = _emphasised(proposal, context.emphasis)
                 if self._new(proposal.program, context):
                     return proposal
                 last = proposal
         for _ in range(max(1, self.limits.tries)):
             proposal = Proposal(self._fresh(context.bias, rng), "randomize" if context.parents else "random")
+            proposal = _emphasised(proposal, context.emphasis)
             if self._new(proposal.program, context):
                 return proposal
             last = last or proposal
@@ -221,6 +223,14 @@ class GrammarProposer:
         if not law.variables and self.library.symbols:
             return None
         return program if self.probe.finite(law, rng) else None
+
+
+def _emphasised(proposal: Proposal, emphasis: float) -> Proposal:
+    """The proposal with the run's emphasis in its recipe."""
+    program = proposal.program
+    if program.recipe.emphasis == emphasis:
+        return proposal
+    return replace(proposal, program=replace(program, recipe=replace(program.recipe, emphasis=emphasis)))
 
 
 def _as_law(choice: Choice, b: Builder) -> Expr:

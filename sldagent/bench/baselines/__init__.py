@@ -1,0 +1,1 @@
+"""What our discoveries are compared with, within the same budget."""
