@@ -10,7 +10,7 @@ import numpy as np
 
 from sldagent.evaluation.result import Evaluation
 
-NEAR = math.log(1.25)
+NEAR = math.log(1.5)
 """Laws within this of the best X are always candidates for the choice."""
 FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
@@ -39,7 +39,7 @@ def paired_error(a: Evaluation, b: Evaluation) -> float:
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.25, one paired standard error), at most ln 2, of the best: the lowest MDL.
+    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best: the lowest MDL.
     If that law does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
 
     Args:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sldagent.errors import FitError
 from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepare
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
+from sldagent.evaluation.validity import why_invalid
 from sldagent.fitting.fit import Effort, FitResult, Point, fit_rows, normal_matrices, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw, compile_law, layout_of
@@ -97,7 +98,7 @@ class Evaluator:
         x_boot = combine({v: np.stack(b) for v, b in boots.items()}) if np.isfinite(x) else np.zeros(0)
         deficient, effective = self._determination(fitted, program)
         probe = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)
-        reason = self._invalid(fitted, probe)
+        reason = why_invalid(ground, result, probe)
         return Evaluation(
             x=x,
             x_se=float(np.std(x_boot)) if x_boot.size else np.inf,
@@ -204,42 +205,6 @@ class Evaluator:
                 lost, used = _directions(reduced, ridge[pl:])
                 deficient, effective = deficient + lost, effective + used
         return deficient, effective
-
-    def _invalid(self, fitted: Fitted, probe: FloatArray) -> str:
-        """Why the law must not be chosen, or ''."""
-        ground, law, result = self.grounds, fitted.compiled, fitted.result
-        for t, target in enumerate(ground.task.targets):
-            lo, hi = target.range
-            slack = 1e-9 * (1.0 + abs(float(np.mean(ground.rows.Y[t]))))
-            values = probe[t]
-            if not np.isfinite(values).all():
-                return f"not finite within one decade of the data ({target.name})"
-            if values.min() < lo - slack or values.max() > hi + slack:
-                worst = values.min() if values.min() < lo - slack else values.max()
-                return f"predicts {target.name} = {worst:.4g} within one decade of the data, outside [{lo:g}, {hi:g}]"
-            for symbol, direction in target.monotone.items():
-                if not self._monotone(fitted, t, symbol, direction):
-                    return f"not {direction} in {symbol} within one decade of the data"
-            if target.limit is not None:
-                far = predict_point(law, law.tapes, ground.far, result.blocks, result.point)[t]
-                if not np.isfinite(far).all() or far.min() < target.limit[0] - slack or far.max() > target.limit[1] + slack:
-                    return f"leaves the declared limit {list(target.limit)} of {target.name} four decades out"
-        return ""
-
-    def _monotone(self, fitted: Fitted, t: int, symbol: str, direction: str) -> bool:
-        ground, law, result = self.grounds, fitted.compiled, fitted.result
-        column = list(ground.task.symbols).index(symbol)
-        v = ground.task.variables[column]
-        bumped = ground.probe.X.copy()
-        if v.log or (bumped[:, column] <= 0).any():
-            bumped[:, column] += 0.05 * (np.ptp(bumped[:, column]) or 1.0)
-        else:
-            bumped[:, column] *= 1.2
-        moved = Rows(bumped, ground.probe.Y, ground.probe.group, ground.probe.groups, ground.probe.weight)
-        before = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)[t]
-        after = predict_point(law, law.tapes, moved, result.blocks, result.point)[t]
-        change = after - before if direction == "increasing" else before - after
-        return bool((change >= -1e-9 * np.abs(before)).all())
 
     def _fingerprint(self, predicted: FloatArray, probe: FloatArray) -> str:
         """Hash of predictions on training rows and probe points, rounded to 1e-4 of the target's spread."""

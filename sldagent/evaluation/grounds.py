@@ -165,22 +165,22 @@ def probe_rows(task: Task, decades: float, count: int = 48) -> Rows:
     """Probe points for every group: corners and a low-discrepancy set of the box extended upwards and downwards.
 
     Scale variables span their training range extended by `decades` at the large end (and none at the small end: laws are
-    asked about what is larger); settings their range; proportions are taken from the training rows.
+    asked about what is larger); settings their range; mixtures are training rows, midpoints of two, or training rows
+    with one share taken away.
     """
     X = task.X
-    n, k = X.shape
+    k = X.shape[1]
     u = (0.5 + np.arange(1, count + 1)[:, None] * _golden(k)) % 1.0
     corners = np.array(np.meshgrid(*[[0.0, 1.0]] * min(k, 4))).reshape(min(k, 4), -1).T
     if k > 4:
         corners = np.hstack([corners, np.full((len(corners), k - 4), 0.5)])
     u = np.vstack([corners, u])
-    pick = (np.arange(len(u)) * n) // len(u)
     points = np.empty_like(u)
     for j, v in enumerate(task.variables):
         lo, hi = float(X[:, j].min()), float(X[:, j].max())
         if v.role == "proportion":
-            points[:, j] = X[pick, j]
-        elif v.role == "scale" and v.log:
+            continue
+        if v.role == "scale" and v.log:
             points[:, j] = lo + u[:, j] * (hi + decades * np.log(10.0) / np.log(v.log_base) - lo)
         elif v.role == "scale":
             points[:, j] = lo * (hi * 10.0**decades / lo) ** u[:, j]
@@ -188,6 +188,9 @@ def probe_rows(task: Task, decades: float, count: int = 48) -> Rows:
             points[:, j] = lo * (hi / lo) ** u[:, j]
         else:
             points[:, j] = lo + u[:, j] * (hi - lo)
+    shares = [j for j, v in enumerate(task.variables) if v.role == "proportion"]
+    if shares:
+        points[:, shares] = _mixtures(X[:, shares], len(points))
     for small, large in _ordered_pairs(task):
         points[:, small] = np.minimum(points[:, small], points[:, large])
     groups = len(task.groups)
@@ -195,6 +198,27 @@ def probe_rows(task: Task, decades: float, count: int = 48) -> Rows:
     group = np.repeat(np.arange(groups), len(points))
     Y = np.zeros((task.Y.shape[1], len(tiled)))
     return Rows(tiled, Y, group, groups, np.ones_like(Y))
+
+
+def _mixtures(seen: FloatArray, count: int) -> FloatArray:
+    """`count` mixtures near those seen: rows as they are, midpoints of two, and rows with one share taken away.
+
+    Where some row does without some share, every share is tried at zero: a law that has a pole there must not be chosen.
+    Where none does, a share goes down to half of its smallest value.
+    """
+    n = len(seen)
+    pick = (np.arange(count) * n) // count
+    out = seen[pick].copy()
+    out[1::3] = 0.5 * (out[1::3] + seen[(pick[1::3] + 1 + np.arange(1, count, 3) * 7) % n])
+    least = np.zeros(seen.shape[1]) if (seen == 0.0).any() else 0.5 * seen.min(axis=0)
+    for i, row in enumerate(range(2, count, 3)):
+        j = i % seen.shape[1]
+        rest = out[row].sum() - out[row, j]
+        if rest > 0.0:
+            factor = (out[row].sum() - least[j]) / rest
+            out[row] *= factor
+            out[row, j] = least[j]
+    return np.asarray(out)
 
 
 def _ordered_pairs(task: Task) -> list[tuple[int, int]]:

@@ -120,7 +120,8 @@ class Search:
         if change.decided:
             trial = self.state.trial
             verdict = "fits use it from now on" if trial.emphasis else "fits go on weighing all rows alike"
-            self._tell("emphasis", f"more weight on larger scale multiplies extrapolation errors by {trial.ratio:.2f}: {verdict}")
+            effect = f"more weight on larger scale multiplies extrapolation errors by {trial.ratio:.2f}"
+            self._tell("emphasis", f"{effect}: {verdict}")
 
     def _tell(self, kind: EventKind, message: str) -> None:
         self._observer.on_event(Event(kind, self.state.committed, message))
