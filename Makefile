@@ -10,13 +10,14 @@ SEED ?= 0
 ARCHIVE ?= sqlite:///sldagent.db
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 
-.PHONY: help install extras discover test lint types bench lock clean
+.PHONY: help install extras discover test attack lint types bench lock clean
 
 help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
+	@echo "make attack     every attack on the jail, and thousands of crashes and kills (minutes)"
 	@echo "make bench      time the fits and a short discovery"
-	@echo "make extras     install the optional packages (llm, ray, postgres, jax) too"
+	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
 	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -42,6 +43,9 @@ discover: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+attack: $(STAMP)
+	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
@@ -54,11 +58,11 @@ bench: $(STAMP)
 COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-header --no-annotate --quiet
 lock:
-	$(COMPILE) --extra dev --extra all --upgrade --output-file $(VENV)/all.lock
+	$(COMPILE) --extra dev --extra all --extra bench --upgrade --output-file $(VENV)/all.lock
 	$(COMPILE) --extra dev --constraint $(VENV)/all.lock --output-file $(VENV)/base.lock
 	{ echo '# Base packages and development tools, for every Python from 3.11 on.  Written by "make lock"; do not edit.'; \
 	  cat $(VENV)/base.lock; \
-	  echo '# Extras: what llm, ray, postgres and jax add.'; \
+	  echo '# Extras: what llm, ray, postgres, jax and bench add.'; \
 	  awk 'NR == FNR { if (/^[A-Za-z0-9]/) base[$$0]; next } /^[A-Za-z0-9]/ { extra = !($$0 in base) } extra' \
 	    $(VENV)/base.lock $(VENV)/all.lock; \
 	} > requirements.lock

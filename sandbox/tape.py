@@ -6,7 +6,13 @@ Stand-alone: numpy only.  A tape is a list of instructions; instruction t comput
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 CONST, FEATURE, PARAMETER, ADD, SUB, MUL, DIV, NEG, EXP, LOG, SQRT, TANH, SIGMOID, SOFTPLUS = range(14)
 """Operation codes."""
@@ -15,22 +21,25 @@ FLOORED_LOG = 100
 """log(max(x, 1e-300)), only for features: makes 0**a equal 0, with derivative 0, for a > 0."""
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: Floats) -> Floats:
     """1 / (1 + exp(-x)) without overflow."""
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0.0, 1.0 / (1.0 + e), e / (1.0 + e))
+    value: Floats = np.where(x >= 0.0, 1.0 / (1.0 + e), e / (1.0 + e))
+    return value
 
 
-def softplus(x: np.ndarray) -> np.ndarray:
+def softplus(x: Floats) -> Floats:
     """log(1 + exp(x)) without overflow."""
-    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+    value: Floats = np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+    return value
 
 
-def floored_log(x: np.ndarray) -> np.ndarray:
+def floored_log(x: Floats) -> Floats:
+    """log(max(x, 1e-300)); not a number below 0."""
     return np.where(x >= 0.0, np.log(np.maximum(x, 1e-300)), np.nan)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[int, Callable[..., Any]] = {
     ADD: np.add,
     SUB: np.subtract,
     MUL: np.multiply,
@@ -49,7 +58,7 @@ FUNCTIONS = {
 BINARY = frozenset((ADD, SUB, MUL, DIV))
 
 
-def run(ops, left, right, value, features: np.ndarray, parameters) -> np.ndarray:
+def run(ops: Any, left: Any, right: Any, value: Any, features: Floats, parameters: Any) -> Floats:
     """Prediction (rows,) of a tape.
 
     Args:
@@ -57,7 +66,7 @@ def run(ops, left, right, value, features: np.ndarray, parameters) -> np.ndarray
         features: (features, rows).
         parameters: sequence of scalars, or (parameters, rows) for values that differ by row.
     """
-    nodes: list[np.ndarray] = []
+    nodes: list[Floats] = []
     with np.errstate(all="ignore"):
         for code, x, y, constant in zip(ops, left, right, value, strict=True):
             if code == CONST:

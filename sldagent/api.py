@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas
 
+    from sldagent.blend import Blend
     from sldagent.evolution.observer import Observer
+    from sldagent.sandbox.types import Mode
 
 __all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss"]
 
@@ -61,6 +63,16 @@ class Discovery:
         """Write the choice to a file; its ending (.py, .json, .tex) names the format."""
         return self._chosen().export(path, format)
 
+    def blend(self) -> Blend:
+        """The mean of the short list as a predictor of its own, with the laws' spread: beside the choice, never the law.
+
+        Raises FitError where the run recommends no law.
+        """
+        from sldagent.blend import Blend
+
+        self._chosen()
+        return Blend(self.run, self.shortlist)
+
     def _chosen(self) -> Fitted:
         if self.choice is None:
             raise FitError(f"run {self.run} recommends no law: none could be fitted to '{self.task}'")
@@ -92,6 +104,8 @@ def discover(
     workers: int | None = None,
     archive: str = "sqlite:///sldagent.db",
     observer: Observer | None = None,
+    seed_programs: Sequence[str | Path] = (),
+    jail: Mode = "auto",
 ) -> Discovery:
     """Discover a law and keep every candidate in the archive.
 
@@ -102,6 +116,8 @@ def discover(
         at: table of inputs at which predictions are wanted; cuts then go towards it.
         minutes, candidates: bounds of the search; two minutes where neither is given.
         seed: the same seed and number of candidates give the same archive, whatever `workers` is.
+        seed_programs: program files to begin with: laws, or files with scaling_law_func and fit_scaling_law.
+        jail: how the code that programs bring is kept in ("auto": every layer that this host has).
 
     Raises a `SldagentError` of one sentence for a table, option or archive that cannot be used.
     """
@@ -111,7 +127,8 @@ def discover(
     config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers)
     grounds = session.prepare(task)
     with Archive.open(archive) as store:
-        return describe(session.run(grounds, config, store, observer), store)
+        seeds = session.read_program_files([Path(p) for p in seed_programs], grounds, jail)
+        return describe(session.run(grounds, config, store, observer, seeds=seeds, jail=jail), store)
 
 
 def describe(outcome: Any, store: Archive) -> Discovery:
@@ -177,9 +194,14 @@ def fit(
     return fit_task(as_task(table, target, variables, group, split_column=split_column, data=data), law, loss, seed)
 
 
-def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0) -> Fitted:
-    """`fit` for a task: of all ways to assign a published law's variables, the one with the lowest loss."""
+def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0, *, jail: Mode = "auto") -> Fitted:
+    """`fit` for a task: of all ways to assign a published law's variables, the one with the lowest loss.
+
+    `jail` is how a program's own fitting code is kept in.
+    """
     from sldagent.fitting.public import fit_program
+    from sldagent.foreign.custom import fit_by_own_code
+    from sldagent.foreign.jails import ProgramJails
 
     train = task.part("train")
     if len(train.X) == 0:
@@ -188,7 +210,11 @@ def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0) -> Fi
     fits, refusal = [], None
     for program in programs:
         try:
-            fits.append(fit_program(program, train, seed=seed))
+            if program.custom_fit is None:
+                fits.append(fit_program(program, train, seed=seed))
+            else:
+                with ProgramJails(jail) as jails:
+                    fits.append(fit_by_own_code(program, train, jails))
         except FitError as error:
             refusal = error
     if not fits:

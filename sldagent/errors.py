@@ -45,3 +45,7 @@ class ExportError(SldagentError):
 
 class ConfigError(SldagentError):
     """A configuration or option has an unknown key or a value out of range."""
+
+
+class JailUnavailable(SldagentError):
+    """Untrusted code cannot be run safely on this host."""

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
+from sldagent.archive.records import ReferenceRecord
 from sldagent.archive.store import Archive
 from sldagent.errors import ConfigError, TableError
 from sldagent.evaluation.evaluate import Evaluator
@@ -17,7 +19,10 @@ from sldagent.evolution.rng import generator
 from sldagent.evolution.summary import RunSummary
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
+from sldagent.foreign.jails import ProgramJails
 from sldagent.proposers.grammar import GrammarProposer
+from sldagent.sandbox.types import Mode
+from sldagent.seeds import SeededProposer, Seeds, read_seeds
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.task import Cut, Task
@@ -45,6 +50,8 @@ class Outcome:
     summary: RunSummary
     archive: str
     """Where the archive is, for messages."""
+    references: tuple[ReferenceRecord, ...] = ()
+    """Program files that the run was given, with their own figures."""
 
     def fitted(self, k: int, archive: Archive) -> Fitted:
         """One of the run's laws, ready to predict."""
@@ -73,12 +80,18 @@ def run(
     archive: Archive,
     observer: Observer | None = None,
     stop: threading.Event | None = None,
+    *,
+    seeds: Seeds | None = None,
+    jail: Mode = "auto",
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
+    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in.
+
     Raises ArchiveError, and ConfigError where no worker process can be started.
     """
-    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts)
+    seeds = seeds or Seeds()
+    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
         config = replace(config, biases=_biases(config, proposer.families))
@@ -90,16 +103,29 @@ def run(
                 grounds.train,
                 config,
                 archive,
-                proposer,
+                SeededProposer(proposer, seeds.proposals),
                 pool,
                 observer,
                 card=task_card(grounds.task),
                 mode=grounds.mode,
                 stop=stop,
+                references=seeds.references,
+                layers=seeds.layers,
             )
     except WorkerStartError as error:
         raise ConfigError(f"no worker process could be started: {error}") from None
-    return Outcome(grounds, summary, archive.place)
+    return Outcome(grounds, summary, archive.place, seeds.references)
+
+
+def read_program_files(paths: Sequence[Path], grounds: Grounds, jail: Mode = "auto") -> Seeds:
+    """Program files as the beginning of a run: judged on its cuts, translated where that can be done exactly.
+
+    Raises LawError and JailUnavailable (see `sldagent.seeds.read_seeds`).
+    """
+    if not paths:
+        return Seeds()
+    with ProgramJails(jail) as jails:
+        return read_seeds(paths, grounds.train, Evaluator(grounds.train, grounds.cuts, jails), jails)
 
 
 def _biases(config: RunConfig, families: Sequence[str]) -> tuple[str, ...]:

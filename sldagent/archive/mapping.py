@@ -112,6 +112,8 @@ def _add(rows: Rows, run: str, record: CandidateRecord, committed: datetime) -> 
             "fingerprint": e.fingerprint,
             "evaluations": int(e.evaluations),
             "committed": committed,
+            "fitted_by": e.fitted_by,
+            "feedback": e.feedback,
         }
     )
     for position, cut in enumerate(e.cuts):
@@ -169,6 +171,8 @@ def to_record(row: Fields, parents: Sequence[int], cuts: Sequence[Fields]) -> Ca
         evaluations=row["evaluations"],
         seconds=_value("seconds", row["seconds"], "seconds", special),
         failure=None if row["reason"] is None else Failure(row["reason"], row["detail"]),
+        fitted_by=row["fitted_by"],
+        feedback=row["feedback"],
     )
     return CandidateRecord(
         k=row["k"],

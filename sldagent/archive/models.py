@@ -160,6 +160,10 @@ class EvaluationRow(Base):
     evaluations: Mapped[int] = mapped_column(BigInteger)
     seconds: Mapped[float | None]
     committed: Mapped[datetime]
+    fitted_by: Mapped[str]
+    """engine, custom (the program's own fitting code) or custom+polish."""
+    feedback: Mapped[str]
+    """What that code printed and raised, marked untrusted."""
     __table_args__ = (
         ForeignKeyConstraint(["run", "k"], ["candidate.run", "candidate.k"]),
         Index(None, "run", "complexity", "x"),

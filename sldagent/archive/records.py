@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sldagent.evaluation.result import Evaluation
+from sldagent.evaluation.result import CutScore, Evaluation, Failure
 
 RunStatus = Literal["running", "complete", "stopped", "failed"]
 
@@ -57,6 +58,32 @@ class RunRecord:
     reason: str = ""
     """Why that law was chosen, one sentence."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReferenceRecord:
+    """A program file that a run was given as a parent: scored on the run's cuts, without complexity."""
+
+    name: str
+    source: str
+    x: float = math.inf
+    x_se: float = math.inf
+    train_r2: float = -math.inf
+    scalars: int = 0
+    """Fitted numbers per group."""
+    cuts: tuple[CutScore, ...] = ()
+    translation: str = ""
+    """Why it could not become a law; '' where it became a candidate of the run."""
+    checks: tuple[str, ...] = ()
+    """Checks of the behaviour guard that it passed."""
+    findings: tuple[str, ...] = ()
+    """What the lint says of its source."""
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    """Layers of the jail in force."""
+    failure: Failure | None = None
+    feedback: str = ""
+    """What it printed and raised, marked untrusted."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, query, read, write
+from sldagent.archive import parameters, query, read, references, write
 from sldagent.archive.engine import (
     LOCK_SECONDS,
     Address,
@@ -36,7 +36,7 @@ from sldagent.archive.engine import (
 )
 from sldagent.archive.migrate import ensure_current
 from sldagent.archive.query import Answer
-from sldagent.archive.records import CandidateRecord, CandidateRow, RunRecord, RunStatus, ScoringRecord
+from sldagent.archive.records import CandidateRecord, CandidateRow, ReferenceRecord, RunRecord, RunStatus, ScoringRecord
 from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 
@@ -167,6 +167,12 @@ class Archive:
         with self._write("commit candidates") as connection:
             write.commit(connection, run, records, self._islands[run], self._clock())
 
+    def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> None:
+        """Keep the program files that the run was given, in order; once per run."""
+        self._own(run)
+        with self._write("keep reference programs") as connection:
+            references.add(connection, run, records)
+
     def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
         """Append a line to the run's log."""
         self._own(run)
@@ -248,6 +254,11 @@ class Archive:
                 return
             last = chunk[-1].k
             yield from chunk
+
+    def references(self, run_id: str) -> list[ReferenceRecord]:
+        """The program files that a run was given, in order."""
+        with self._read() as connection:
+            return references.of_run(connection, read.resolve_run(connection, run_id))
 
     def candidate_rows(self, run_id: str) -> list[CandidateRow]:
         """Light rows of all candidates of a run, in order."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from sldagent import session
+from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
 from sldagent.bench.method import Answer, Job
 from sldagent.bench.results import OURS, Scored
-from sldagent.bench.score import score, scored
+from sldagent.bench.score import finite, score, scored
+from sldagent.blend import Blend
+from sldagent.evaluation.metrics import Metrics
 from sldagent.evolution.config import RunConfig
+from sldagent.fitted import Fitted
 from sldagent.tasks.task import Task
 
 
@@ -44,20 +48,32 @@ def run_discovery(job: Job, config: RunConfig) -> Answer | None:
         if summary.status == "stopped":
             return None
         test = job.grounds.task.part("test")
-        laws = tuple(_score(outcome, k, test, store) for k in summary.shortlist)
+        fitted = {k: outcome.fitted(k, store) for k in summary.shortlist}
+        laws = tuple(_score(law, summary.records[k], test, store) for k, law in fitted.items())
+        blend = _score_blend(Blend(summary.run, tuple(fitted.values())), test, store) if fitted else None
     return Answer(
         choice=laws[0] if laws else None,
         shortlist=laws,
         candidates=summary.candidates,
         failures=sum(summary.failures.values()),
+        blend=blend,
     )
 
 
-def _score(outcome: session.Outcome, k: int, test: Task, store: Archive) -> Scored:
-    """One law of the short list; the archive notes that test rows were read."""
-    record = outcome.summary.records[k]
-    law = outcome.fitted(k, store)
-    figures = score(test, law.predict_rows(test)) if len(test.X) else None
+def _score(law: Fitted, record: CandidateRecord, test: Task, store: Archive) -> Scored:
+    """One law of the short list."""
+    return scored(law.law, record.formula, _read(law.law, law, test, store), record.evaluation)
+
+
+def _score_blend(blend: Blend, test: Task, store: Archive) -> float | None:
+    """Test R2 of the blend; None where it is not finite or there are no test rows."""
+    figures = _read(blend.name, blend, test, store)
+    return None if figures is None else finite(figures.r2)
+
+
+def _read(name: str, predictor: Fitted | Blend, test: Task, store: Archive) -> Metrics | None:
+    """Figures on the test rows, if there are any; the archive notes that they were read."""
+    figures = score(test, predictor.predict_rows(test)) if len(test.X) else None
     if figures is not None:
-        store.log_scoring(law.law, "test", test.source, len(test.X), {**asdict(figures), "per_target": {}})
-    return scored(law.law, record.formula, figures, record.evaluation)
+        store.log_scoring(name, "test", test.source, len(test.X), {**asdict(figures), "per_target": {}})
+    return figures

@@ -36,6 +36,7 @@ class Answer:
     judged: int | None = None
     skipped: int = 0
     note: str = ""
+    blend: float | None = None
 
 
 class Method(Protocol):

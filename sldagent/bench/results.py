@@ -79,6 +79,9 @@ class Result:
     """Expressions that the law language cannot state as they were meant."""
     note: str = ""
     """What went wrong, in one sentence."""
+    blend: float | None = None
+    """Test R2 of the mean of the short list's predictions, not clipped, of our method; None without test rows, where it is
+    not finite, and in results from before it was taken."""
 
     @property
     def key(self) -> Key:

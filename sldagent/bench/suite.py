@@ -168,6 +168,7 @@ def _result(
         judged=answer.judged,
         skipped=answer.skipped,
         note=answer.note,
+        blend=answer.blend,
     )
 
 

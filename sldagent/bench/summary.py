@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sldagent.bench.results import Result, Scored
+from sldagent.bench.results import OURS, Result, Scored
 from sldagent.resources import shipped
 
 CLIP = -1.0
@@ -37,6 +37,8 @@ class Line:
     """Test R2 of the choice, not clipped; minus infinity where there is no valid law; empty without test rows."""
     places: tuple[tuple[float, ...], ...]
     """Test R2 of the whole short list, the choice first, by seed; empty without test rows or short list."""
+    blends: tuple[float, ...]
+    """Test R2 of the short list's mean by seed, beside `places`; empty where the results of some seed lack it."""
     own: bool
     """The choice is by the method's own training criterion."""
     candidates: float
@@ -75,6 +77,11 @@ class Line:
         return tuple(max(p) for p in self.places)
 
     @property
+    def blend(self) -> float:
+        """Median over seeds of the blend's test R2; NaN where the results of some seed lack it."""
+        return float(np.median(self.blends)) if self.blends else math.nan
+
+    @property
     def regret(self) -> float:
         """Mean over seeds of the best in the short list less the choice."""
         gaps = [_difference(max(p), p[0]) for p in self.places]
@@ -96,6 +103,8 @@ class Mean:
     """Best less worst of `by_seed`."""
     below: float
     regret: float
+    blend: float
+    """Mean over tasks of the blend's median over seeds; NaN where a task lacks it."""
 
 
 def _difference(high: float, low: float) -> float:
@@ -118,6 +127,8 @@ def summarise(results: Sequence[Result]) -> list[Line]:
 
 def _line(rows: Sequence[Result], *, own: bool) -> Line:
     tested = [r for r in rows if r.test_rows]
+    listed = [] if own else [r for r in tested if r.shortlist]
+    blends = [_blend(r) for r in listed if r.method == OURS]
     judged = [r.judged for r in rows if r.judged is not None]
     return Line(
         task=rows[0].task,
@@ -125,7 +136,8 @@ def _line(rows: Sequence[Result], *, own: bool) -> Line:
         mode=rows[0].mode,
         seeds=tuple(r.seed for r in rows),
         scores=tuple(_r2(r.own_choice if own else r.choice) for r in tested),
-        places=() if own else tuple(tuple(_r2(s) for s in r.shortlist) for r in tested if r.shortlist),
+        places=tuple(tuple(_r2(s) for s in r.shortlist) for r in listed),
+        blends=() if None in blends else tuple(b for b in blends if b is not None),
         own=own,
         candidates=float(np.median([r.candidates for r in rows])),
         judged=float(np.median(judged)) if judged else None,
@@ -138,6 +150,16 @@ def _line(rows: Sequence[Result], *, own: bool) -> Line:
 
 def _r2(scored: Scored | None) -> float:
     return -math.inf if scored is None or scored.r2 is None else scored.r2
+
+
+def _blend(result: Result) -> float | None:
+    """Test R2 of the blend; None where it was not taken.
+
+    A mean that leaves out what is not finite is itself not finite only where no law of the list is, and then counts as the
+    laws do.
+    """
+    broken = all(s.r2 is None for s in result.shortlist)
+    return -math.inf if result.blend is None and broken else result.blend
 
 
 def mean_over_tasks(lines: Sequence[Line]) -> Mean | None:
@@ -158,6 +180,7 @@ def mean_over_tasks(lines: Sequence[Line]) -> Mean | None:
         spread=_difference(max(by_seed), min(by_seed)) if by_seed else math.nan,
         below=_difference(middle, min(by_seed)) if by_seed else math.nan,
         regret=float(np.mean(regrets)) if regrets else math.nan,
+        blend=float(np.mean([line.blend for line in tested])),
     )
 
 

@@ -25,6 +25,7 @@ def report_tables(lines: Sequence[Line]) -> Iterator[str | Table]:
         if any(line.places for line in ours):
             yield f"\nShort list, {mode}: median test R2 by place (not recommended: what a better pick could reach)"
             yield _shortlist(ours)
+            yield _SHORTLIST_NOTE
         if len(mine) > len(ours):
             yield f"\nMethods, {mode}: median test R2, same budget"
             yield _methods(mine)
@@ -42,6 +43,9 @@ _SCORES_NOTE = """\
 median, mean: over seeds, not clipped; clipped: mean over seeds, each clipped at -1, as published rows are.
 spread: best less worst seed; below: median less worst seed.
 The mean is over tasks with test rows here, in published rows too."""
+_SHORTLIST_NOTE = """\
+blend: median test R2 of the plain mean of the list's predictions, which is no law and never the choice.
+Its mean is over tasks with test rows; - where some result has no blend."""
 _METHODS_NOTE = """\
 human: the field's law for the task, refitted.  catalogue: all published laws that fit the columns, by our choice rule.
 best-of-n: the grammar without evolution.  pyoperon, gplearn: their laws, refitted, by our choice rule;
@@ -81,7 +85,7 @@ def _mean_of(mean: Mean) -> str:
 
 
 def _shortlist(lines: Sequence[Line]) -> Table:
-    columns = ("task", *PLACES, "best of the list", "best, by seed", "regret")
+    columns = ("task", *PLACES, "best of the list", "best, by seed", "regret", "blend")
     body = [
         (
             line.task,
@@ -89,13 +93,14 @@ def _shortlist(lines: Sequence[Line]) -> Table:
             _r2(_middle(line.best)),
             " ".join(_r2(b) for b in line.best),
             _r2(line.regret),
+            _r2(line.blend),
         )
         for line in lines
         if line.places
     ]
     mean = mean_over_tasks(lines)
     if mean is not None:
-        body.append((_mean_of(mean), *[""] * (len(columns) - 2), _r2(mean.regret)))
+        body.append((_mean_of(mean), *[""] * (len(columns) - 3), _r2(mean.regret), _r2(mean.blend)))
     return table(columns, body, numbers=columns[1:])
 
 

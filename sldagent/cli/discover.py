@@ -7,7 +7,17 @@ import sys
 from pathlib import Path
 
 from sldagent.cli import output
-from sldagent.cli.options import add_common, add_roles, load_task, open_archive, positive_float, positive_int, seed_int
+from sldagent.cli.options import (
+    add_common,
+    add_jail,
+    add_roles,
+    jail_warning,
+    load_task,
+    open_archive,
+    positive_float,
+    positive_int,
+    seed_int,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of every random decision (default: 0)")
     search.add_argument("--islands", metavar="K", type=positive_int, help="sub-populations (default: 4)")
     search.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    search.add_argument(
+        "--seed-program",
+        metavar="FILE.py",
+        type=Path,
+        action="append",
+        default=[],
+        help="a program to begin with, a law of this language or scaling_law_func and fit_scaling_law; may be repeated",
+    )
+    add_jail(search)
     add_common(parser)
 
 
@@ -29,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.report.build import build_report
     from sldagent.report.progress import progress
     from sldagent.report.text import closing, opening
+    from sldagent.seeds import seed_lines
 
     grounds = session.prepare(load_task(args, args.table))
     config = run_config(
@@ -38,8 +58,12 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             output.show(*opening(grounds))
             sys.stdout.flush()
+        seeds = session.read_program_files(args.seed_program, grounds, args.jail)
+        if args.seed_program and not args.json:
+            output.show("Programs to begin with:", *seed_lines(seeds), *jail_warning(seeds.layers))
+            sys.stdout.flush()
         with progress(sys.stderr) as observer:
-            outcome = session.run(grounds, config, archive, observer)
+            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail)
         report = build_report(outcome, archive)
     if args.json:
         output.print_json(report.document())

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sldagent.cli import output
-from sldagent.cli.options import add_common, add_roles, load_task, seed_int
+from sldagent.cli.options import add_common, add_jail, add_roles, load_task, seed_int
 from sldagent.report.tables import number, table
 
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of the random starts (default: 0)")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="also export the law (.py, .json or .tex)")
     add_roles(parser)
+    add_jail(parser)
     add_common(parser)
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.report.parameters import parameter_lines
 
     task = load_task(args, args.table)
-    fitted = fit_task(task, args.law, args.loss, args.seed)
+    fitted = fit_task(task, args.law, args.loss, args.seed, jail=args.jail)
     if args.output is not None:
         fitted.export(args.output)
     if args.json:

@@ -1,4 +1,4 @@
-"""LAW arguments: a candidate's id, a run's id (its choice) or an exported JSON file."""
+"""LAW arguments: a candidate's id, a run's id (its choice, or with --blend its short list) or an exported JSON file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sldagent.cli.options import data_folder, open_archive
 if TYPE_CHECKING:
     import pandas
 
+    from sldagent.blend import Blend
     from sldagent.fitted import Fitted
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
@@ -24,6 +25,28 @@ def resolve_law(args: argparse.Namespace, text: str) -> Fitted:
         return resolve(text, None)
     with open_archive(args) as archive:
         return resolve(text, archive)
+
+
+def resolve_blend(args: argparse.Namespace, text: str) -> Blend:
+    """The blend of a run; the archive is opened only where the text is not a file.
+
+    Raises ConfigError for a file or the id of one law, ArchiveError for an unknown run or one without a short list.
+    """
+    from sldagent.blend import blend_of
+    from sldagent.fitted import is_file
+
+    if is_file(text) or text.endswith(".py"):
+        return blend_of(text, None)
+    with open_archive(args) as archive:
+        return blend_of(text, archive)
+
+
+def add_blend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--blend",
+        action="store_true",
+        help="LAW is a run's id: instead of its choice take the mean of its short list, which is no law itself",
+    )
 
 
 def rows_argument(args: argparse.Namespace, text: str) -> str | pandas.DataFrame:

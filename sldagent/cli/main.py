@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "bench": "discover on a suite of tables and score beside published figures",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
+    "doctor": "say whether this host is safe for untrusted fitting code, and try it",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,32 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
     roles.add_argument("--group", metavar="G", help="column of groups that share the law's form, not its constants")
     roles.add_argument("--split-column", metavar="S", help="column of 'train' and 'test'; only 'train' rows are used")
     roles.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
+
+
+def refuse_roles(args: argparse.Namespace, why: str) -> None:
+    """Refuse the options that say what columns mean, where they would do nothing."""
+    from sldagent.errors import ConfigError
+
+    for option in ("target", "variables", "group", "split_column"):
+        if getattr(args, option) is not None:
+            raise ConfigError(f"--{option.replace('_', '-')} is of no use here: {why}")
+
+
+def add_jail(parser: argparse._ActionsContainer) -> None:
+    """How untrusted code is kept in."""
+    parser.add_argument(
+        "--jail",
+        choices=["auto", "no-namespaces", "docker", "unsafe-local"],
+        default="auto",
+        help="how untrusted code is kept in (default: auto, every layer that this host has; unsafe-local: not at all)",
+    )
+
+
+def jail_warning(layers: Mapping[str, Any]) -> list[str]:
+    """What to say, loudly, where code ran without a safe jail; nothing otherwise."""
+    if not layers or layers.get("safe"):
+        return []
+    return ["WARNING: the program's code was NOT isolated (--jail unsafe-local): it could read and change your files"]
 
 
 def positive_float(text: str) -> float:

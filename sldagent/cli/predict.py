@@ -1,20 +1,34 @@
-"""``sldagent predict LAW TABLE [-o FILE]``: the table's columns and one more for each target."""
+"""``sldagent predict LAW TABLE [-o FILE]``: the table's columns and one more for each target.
+
+With ``--blend`` two more: the mean of the run's short list, and its spread (largest less smallest prediction).
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sldagent.cli import output
-from sldagent.cli.laws_given import add_data, original_table, resolve_law, rows_argument
+from sldagent.cli.laws_given import add_blend, add_data, original_table, resolve_blend, resolve_law, rows_argument
 from sldagent.cli.options import add_common
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+    from numpy.typing import NDArray
+
+    from sldagent.tasks.task import Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("law", metavar="LAW", help="a law's id, a run's id (its choice) or an exported JSON file")
     parser.add_argument("table", metavar="TABLE", help="CSV or Parquet table with the law's variables, or a built-in task")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to the terminal)")
+    add_blend(parser)
     add_data(parser)
     add_common(parser)
 
@@ -23,12 +37,11 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.export.files import write_whole
     from sldagent.report.reach import beyond_notes
 
-    law = resolve_law(args, args.law)
     given = rows_argument(args, args.table)
-    task = law.rows(given)
-    predicted = law.predict_rows(task)
-    names = [f"{name}_predicted" for name in law.targets]
-    frame = original_table(given).assign(**{name: predicted[:, k] for k, name in enumerate(names)})
+    made = _blended(args, given) if args.blend else _predicted(args, given)
+    frame = original_table(given)
+    for k, name in enumerate(made.targets):
+        frame = frame.assign(**{f"{name}_{what}": values[:, k] for what, values in made.columns.items()})
     if args.output is None:
         if not args.json:
             frame.to_csv(sys.stdout, index=False)
@@ -37,9 +50,43 @@ def run(args: argparse.Namespace) -> int:
     else:
         output.write_text(frame.to_csv(index=False), args.output)
     if args.json:
-        predictions = {name: predicted[:, k] for k, name in enumerate(law.targets)}
         path = None if args.output is None else str(args.output)
-        output.print_json({"law": law.law, "rows": len(predicted), "predictions": predictions, "file": path})
-    for note in beyond_notes(law.card, task):
+        figures = {
+            _KEYS[what]: {name: values[:, k] for k, name in enumerate(made.targets)} for what, values in made.columns.items()
+        }
+        output.print_json({**made.of, "rows": len(made.task.X), **figures, "file": path})
+    for note in (*made.notes, *beyond_notes(made.card, made.task)):
         print(f"note: {note}", file=sys.stderr)
     return 0
+
+
+_KEYS = {"predicted": "predictions", "spread": "spread"}
+"""Name of each kind of column in the JSON."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What to write, by a law or a blend."""
+
+    of: Mapping[str, Any]
+    """What predicted, for the JSON."""
+    card: Mapping[str, Any]
+    targets: tuple[str, ...]
+    task: Task
+    columns: Mapping[str, NDArray[np.float64]]
+    """By the ending of their columns' names; each (rows, targets)."""
+    notes: tuple[str, ...] = ()
+
+
+def _predicted(args: argparse.Namespace, given: str | pandas.DataFrame) -> _Made:
+    law = resolve_law(args, args.law)
+    task = law.rows(given)
+    return _Made({"law": law.law}, law.card, law.targets, task, {"predicted": law.predict_rows(task)})
+
+
+def _blended(args: argparse.Namespace, given: str | pandas.DataFrame) -> _Made:
+    blend = resolve_blend(args, args.law)
+    task = blend.rows(given)
+    columns = {"predicted": blend.predict_rows(task), "spread": blend.spread_rows(task)}
+    of = {"run": blend.run, "blend": blend.members}
+    return _Made(of, blend.laws[0].card, blend.targets, task, columns, blend.notes(task))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
+from sldagent.evaluation.custom import SECONDS, CustomFitFailed, JailSource, custom_fit
 from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepare
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 from sldagent.evaluation.validity import why_invalid
@@ -30,7 +31,7 @@ FULL = Effort(starts=16, keep=3, iterations=250)
 REFIT = Effort(starts=5, keep=1, iterations=60, tolerance=1e-6, polish=0)
 """Effort of the refit on a cut's kept rows, beside the warm start."""
 
-JOINT_WEIGHT = 2.0 / 3.0
+JOINT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,12 @@ class Fitted:
 class Evaluator:
     """Judges programs on one task.  Deterministic given the program: its random starts are seeded by its structure."""
 
-    def __init__(self, task: Task, cuts: Sequence[Cut]) -> None:
+    def __init__(
+        self, task: Task, cuts: Sequence[Cut], jail: JailSource | None = None, *, polish: bool = False
+    ) -> None:
+        """`jail` runs fitting code that programs bring (None: such a program fails); `polish` lets the engine go on from
+        what it found."""
+        self._jail, self._polish, self._left = jail, polish, SECONDS
         self.grounds: Grounds = prepare(task, cuts)
         self.layout = layout_of(task)
         self.sizes = {name: len(symbols) for name, symbols in task.vectors.items()}
@@ -64,10 +70,21 @@ class Evaluator:
                 tree=cost.tree,
                 scalars=cost.scalars,
                 evaluations=result.evaluations,
-                failure=Failure("non-finite", result.failure),
+                failure=Failure(result.reason, result.failure),
                 seconds=time.perf_counter() - started,
+                fitted_by=result.by,
+                feedback=result.feedback,
             )
-        evaluation = self._judge(program, fitted, cost, started)
+        try:
+            evaluation = self._judge(program, fitted, cost, started)
+        except CustomFitFailed as error:
+            failed = error.result
+            return Evaluation(
+                failure=Failure(failed.reason, f"on a cut: {failed.failure}"),
+                seconds=time.perf_counter() - started,
+                fitted_by=failed.by,
+                feedback=failed.feedback,
+            )
         self.grounds.rows.forget()
         for cut in self.grounds.cuts:
             cut.kept.forget()
@@ -81,7 +98,27 @@ class Evaluator:
             FitError: the law does not belong to this task, or the loss does not suit its targets.
         """
         compiled = compile_law(program.law, self.layout)
-        return Fitted(compiled, fit_rows(compiled, self.grounds.rows, program.recipe, _generator(program, 0), effort=FULL))
+        return Fitted(compiled, self._solve(program, compiled, self.grounds.rows, 0, FULL))
+
+    def _solve(
+        self, program: Program, law: CompiledLaw, rows: Rows, purpose: int, effort: Effort, warm: Point | None = None
+    ) -> FitResult:
+        """Constants for `rows`: by the engine, or by the program's own code in the jail."""
+        if program.custom_fit is not None:
+            return self._by_own_code(program, law, rows, purpose)
+        return fit_rows(law, rows, program.recipe, _generator(program, purpose), warm=warm, effort=effort)
+
+    def _by_own_code(self, program: Program, law: CompiledLaw, rows: Rows, purpose: int) -> FitResult:
+        """Constants by the program's own code; `CustomFitFailed` where it finds none on a cut."""
+        began = time.perf_counter()
+        if purpose == 0:
+            self._left = SECONDS
+        task, polish = self.grounds.task, self._polish
+        result = custom_fit(program, law, rows, task, self._jail, polish=polish, seconds=self._left)
+        self._left -= time.perf_counter() - began
+        if purpose and not result.ok:
+            raise CustomFitFailed(result)
+        return result
 
     def _judge(self, program: Program, fitted: Fitted, cost: Complexity, started: float) -> Evaluation:
         law, result, ground = fitted.compiled, fitted.result, self.grounds
@@ -117,6 +154,8 @@ class Evaluator:
             fingerprint=self._fingerprint(predicted, probe),
             evaluations=spent,
             seconds=time.perf_counter() - started,
+            fitted_by=result.by,
+            feedback=result.feedback,
         )
 
     def _cut(
@@ -133,7 +172,7 @@ class Evaluator:
         if counts[counts > 0].min() <= per_block:
             return worst, np.full(BOOTSTRAPS, np.inf), 0
         warm = _restrict(fitted.result, law, cut.kept)
-        refit = fit_rows(law, cut.kept, program.recipe, _generator(program, number), warm=warm, effort=REFIT)
+        refit = self._solve(program, law, cut.kept, number, REFIT, warm)
         if not refit.ok:
             return worst, np.full(BOOTSTRAPS, np.inf), refit.evaluations
         held = self.normalised(cut.held, predict_point(law, law.tapes, cut.held, refit.blocks, refit.point))
@@ -244,8 +283,8 @@ def _generator(program: Program, purpose: int) -> np.random.Generator:
 def combine(by_variable: Mapping[str, FloatArray]) -> FloatArray:
     """X from the errors of every cut: the mean within a variable's cuts (first axis), then over variables.
 
-    The joint direction, where there is one, weighs twice as much as the single variables together: what is asked of a law
-    mostly lies beyond the data in all scale variables at once (`experiments/selection/README.md` has the evidence).
+    The joint direction, where there is one, weighs as much as the single variables together: what is asked of a law often
+    lies beyond the data in all scale variables at once (`experiments/selection/README.md` has the evidence).
     """
     means = {v: np.mean(values, axis=0) for v, values in by_variable.items()}
     joint = means.pop("joint", None)

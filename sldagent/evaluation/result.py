@@ -25,6 +25,8 @@ REASONS = (
     "limits",  # too many parameters, or too large a tree
     "non-finite",  # no start gave finite predictions
     "time",  # hit the cap in seconds
+    "program",  # fitting code of its own failed, or gave something that cannot be used
+    "guard",  # a program file whose prediction is no function of one row and its parameters
     "worker",  # the worker died
 )
 
@@ -80,3 +82,7 @@ class Evaluation:
     """Residual evaluations spent."""
     seconds: float = 0.0
     failure: Failure | None = None
+    fitted_by: str = "engine"
+    """Who found the parameters: ``engine``, ``custom`` (the program's own code, jailed) or ``custom+polish``."""
+    feedback: str = ""
+    """What that code printed and raised: stripped, capped, marked untrusted."""

@@ -24,6 +24,8 @@ def why_invalid(ground: Grounds, result: FitResult, probe: FloatArray) -> str:
     Args:
         probe: its predictions (targets, rows) at `ground.probe`.
     """
+    law = result.law
+    beyond = predict_point(law, law.tapes, ground.beyond, result.blocks, result.point)
     for t, target in enumerate(ground.task.targets):
         lo, hi = target.range
         slack = 1e-9 * (1.0 + abs(float(np.mean(ground.rows.Y[t]))))
@@ -33,14 +35,13 @@ def why_invalid(ground: Grounds, result: FitResult, probe: FloatArray) -> str:
         if values.min() < lo - slack or values.max() > hi + slack:
             worst = values.min() if values.min() < lo - slack else values.max()
             return f"predicts {target.name} = {worst:.4g} within one decade of the data, outside [{lo:g}, {hi:g}]"
-        wild = _wildest(ground, values, t)
-        if wild > WILD:
+        wild = _wildest(ground, beyond[t], t)
+        if not wild <= WILD:
             return f"leaves the observed range of {target.name} by {wild:.3g} times that range within one decade of the data"
         for symbol, direction in target.monotone.items():
             if not _monotone(ground, result, t, symbol, direction):
                 return f"not {direction} in {symbol} within one decade of the data"
         if target.limit is not None:
-            law = result.law
             far = predict_point(law, law.tapes, ground.far, result.blocks, result.point)[t]
             if not np.isfinite(far).all() or far.min() < target.limit[0] - slack or far.max() > target.limit[1] + slack:
                 return f"leaves the declared limit {list(target.limit)} of {target.name} four decades out"
@@ -49,13 +50,15 @@ def why_invalid(ground: Grounds, result: FitResult, probe: FloatArray) -> str:
 
 def _wildest(ground: Grounds, values: FloatArray, t: int) -> float:
     """Largest distance of a prediction from its group's observed range, in units of that range."""
-    rows, probe = ground.rows, ground.probe
+    rows, beyond = ground.rows, ground.beyond
     worst = 0.0
     for g in range(rows.groups):
         seen = rows.Y[t, rows.starts[g] : rows.starts[g + 1]]
         if seen.size < MIN_RANGE_ROWS or np.ptp(seen) == 0.0:
             continue
-        here = values[probe.starts[g] : probe.starts[g + 1]]
+        here = values[beyond.starts[g] : beyond.starts[g + 1]]
+        if not np.isfinite(here).all():
+            return float("inf")
         outside = max(float(seen.min() - here.min()), float(here.max() - seen.max()))
         worst = max(worst, outside / float(np.ptp(seen)))
     return worst

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sldagent.archive.records import CandidateRecord, RunStatus
+from sldagent.archive.records import CandidateRecord, ReferenceRecord, RunStatus
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
@@ -38,6 +38,8 @@ class RunArchive(Protocol):
 
     def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> object: ...
 
+    def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> object: ...
+
     def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
 
     def finish_run(
@@ -50,6 +52,7 @@ def discover(
     task: Task, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
     observer: Observer | None = None, *, card: Mapping[str, Any], mode: str = "blind",
     run: str | None = None, stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
+    references: Sequence[ReferenceRecord] = (), layers: Mapping[str, Any] | None = None,
 ) -> RunSummary:
     """Search for laws of `task` until a bound of `config` is met or `stop` is set.
 
@@ -62,6 +65,8 @@ def discover(
         run: its id; None: a free one made from the task's name.
         stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
+        references: program files that the run was given, kept beside its candidates.
+        layers: of the jail that untrusted code runs in, kept in the run's log; None: no such code.
 
     Returns:
         The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
@@ -79,6 +84,11 @@ def discover(
         run=run, task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode,
         islands=islands,
     )
+    if references:
+        archive.add_references(run, references)
+    if layers:
+        isolated = "untrusted code runs in the jail" if layers.get("safe") else "untrusted code runs WITHOUT a safe jail"
+        archive.event(run, "jail", isolated, layers)
     journal = Journal(archive, run, clock)
     state = SearchState(config)
     try:

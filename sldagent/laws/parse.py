@@ -66,7 +66,16 @@ def parse_program(text: str, *, variables: Collection[str] | None = None, vector
     law = _law(source, function, roles, declared, vectors)
     recipe = read_recipe(source, parts["recipe"], [p.name for p in law.parameters]) if "recipe" in parts else Recipe()
     custom = parts.get("custom_fit")
+    if isinstance(custom, ast.FunctionDef):
+        _check_custom_fit(source, custom)
     return Program(law, recipe, None if custom is None else _lines(source, custom))
+
+
+def _check_custom_fit(source: Source, function: ast.FunctionDef) -> None:
+    """It is kept as text and runs in the jail only; all that is asked of it here is that it can be called."""
+    a = function.args
+    if len(a.posonlyargs) + len(a.args) != 3 or a.vararg or a.kwarg or a.kwonlyargs:
+        raise source.error("custom_fit takes the three arguments rows, targets and law", function)
 
 
 def _split(source: Source, module: ast.Module) -> dict[str, ast.AST]:

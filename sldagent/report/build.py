@@ -42,7 +42,7 @@ class Line:
     """One line of the table that compares laws."""
 
     role: str
-    """choice, short list, catalogue, baseline."""
+    """choice, short list, published, program (a file that the run was given, with its own fit), baseline."""
     name: str
     """Law id, or what the baseline is."""
     complexity: float | None
@@ -93,6 +93,7 @@ class Report:
             "candidates": summary.candidates,
             "failures": dict(summary.failures),
             "seconds": summary.seconds,
+            "programs": [jsonable(r) for r in self.outcome.references],
             "archive": self.outcome.archive,
         }
 
@@ -157,6 +158,9 @@ def _lines(outcome: Outcome, evaluator: Evaluator) -> list[Line]:
     published = [k for k in published if summary.records[k].evaluation.failure is None]
     for k in sorted(published, key=lambda k: (summary.records[k].evaluation.x, k)):
         add("published", k)
+    for r in outcome.references:
+        if r.failure is None:
+            lines.append(Line("program", r.name, None, r.x, r.x_se, None, errors_by_variable(r.cuts)))
     return lines + _baselines(evaluator)
 
 

@@ -57,11 +57,11 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A release with one more migration, which adds a column or fails on request."""
     folder = tmp_path / "migrations"
     (folder / "versions").mkdir(parents=True)
-    for name in ("env.py", "versions/0001_initial.py"):
-        (folder / name).write_text((shipped("archive") / name).read_text())
-    (folder / "versions" / "0002_more.py").write_text(
+    for path in (shipped("archive") / "env.py", *(shipped("archive") / "versions").glob("*.py")):
+        (folder / path.relative_to(shipped("archive"))).write_text(path.read_text())
+    (folder / "versions" / "9999_more.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        "revision = '0002'\ndown_revision = '0001'\nbranch_labels = None\ndepends_on = None\n"
+        f"revision = '9999'\ndown_revision = '{migrate.HEAD}'\nbranch_labels = None\ndepends_on = None\n"
         "def upgrade():\n    op.add_column('run', sa.Column('place', sa.Text()))\n    op.execute('SELECT 1')\n"
     )
     monkeypatch.setattr(migrate, "shipped", lambda name: folder)
@@ -79,36 +79,38 @@ def columns(file: Path) -> list[str]:
 def test_an_older_archive_is_upgraded_on_request_only(
     file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch, start: Any
 ) -> None:
+    before = migrate.HEAD
     with monkeypatch.context() as today:
         today.setattr(migrate, "shipped", shipped)
         with Archive.open(str(file)) as archive:
             start(archive, "old-1")
-    monkeypatch.setattr(migrate, "HEAD", "0002")
-    with pytest.raises(ArchiveError, match="version 0001 and this release uses 0002"):
+    monkeypatch.setattr(migrate, "HEAD", "9999")
+    with pytest.raises(ArchiveError, match=f"version {before} and this release uses 9999"):
         Archive.open(str(file))
     assert "place" not in columns(file)
-    assert migrate.upgrade(str(file)) == ("0001", "0002")
+    assert migrate.upgrade(str(file)) == (before, "9999")
     assert "place" in columns(file)
     with Archive.open(str(file)) as archive:
         assert archive.query("SELECT run, place FROM run")[1] == [("old-1", None)]
 
 
 def test_an_upgrade_that_fails_changes_nothing(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = migrate.HEAD
     with monkeypatch.context() as today:
         today.setattr(migrate, "shipped", shipped)
         Archive.open(str(file)).close()
-    script = newer / "versions" / "0002_more.py"
+    script = newer / "versions" / "9999_more.py"
     script.write_text(script.read_text().replace("SELECT 1", "SELECT broken FROM nowhere"))
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(migrate, "HEAD", "9999")
     with pytest.raises(ArchiveError, match="nowhere"):
         migrate.upgrade(str(file))
     assert "place" not in columns(file)
-    monkeypatch.setattr(migrate, "HEAD", "0001")
+    monkeypatch.setattr(migrate, "HEAD", before)
     Archive.open(str(file), create=False).close()
 
 
 def test_a_creation_that_fails_leaves_an_empty_database(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = newer / "versions" / "0002_more.py"
+    script = newer / "versions" / "9999_more.py"
     script.write_text(script.read_text().replace("SELECT 1", "SELECT broken FROM nowhere"))
     with pytest.raises(ArchiveError, match="nowhere"):
         Archive.open(str(file))

@@ -16,7 +16,7 @@ from sldagent.errors import ConfigError
 
 def test_results_come_back_as_they_were_written(tmp_path):
     results = [
-        result(scores=(0.5, 0.4)),
+        result(scores=(0.5, 0.4), blend=0.47),
         result(method="gplearn", mode="targeted", own=law(-2.0), judged=3, skipped=7, note="n"),
         result(scores=(), test_rows=0),
     ]
@@ -61,6 +61,36 @@ def test_figures_over_seeds():
     assert line.below == pytest.approx(3.5)
     assert line.best == (0.7, 0.9, -3.0)
     assert line.regret == pytest.approx(0.4 / 3)
+
+
+def test_a_file_from_before_there_were_blends_is_read(tmp_path):
+    path = tmp_path / "r.json"
+    write_results([result(blend=0.6)], path)
+    document = json.loads(path.read_text())
+    del document["results"][0]["blend"]
+    path.write_text(json.dumps(document))
+    (old,) = read_results(path)
+    assert old == result(blend=None)
+    (line,) = summarise([old])
+    assert line.blends == () and math.isnan(line.blend)
+
+
+def test_blends_over_seeds_and_tasks():
+    rows = [result(seed=s, scores=(0.5, 0.6), blend=b) for s, b in enumerate((0.7, -3.0, 0.9))]
+    (line,) = summarise(rows)
+    assert (line.blends, line.blend) == ((0.7, -3.0, 0.9), 0.7)
+    other = summarise([result("b", s, blend=0.1) for s in range(3)])
+    assert mean_over_tasks([line, *other]).blend == pytest.approx(0.4)
+    (lacking,) = summarise([*rows, result(seed=3)])
+    assert lacking.blends == ()
+    assert math.isnan(mean_over_tasks([lacking, *other]).blend)
+
+
+def test_a_blend_that_is_not_finite_counts_as_its_laws_do():
+    (line,) = summarise([result(seed=0, scores=(None, None)), result(seed=1, scores=(0.5,), blend=0.5)])
+    assert line.blends == (-math.inf, 0.5)
+    (baseline,) = summarise([result(method="catalogue", scores=(None,))])
+    assert baseline.blends == ()
 
 
 def test_no_valid_law_counts_as_the_worst_score():

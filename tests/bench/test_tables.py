@@ -33,6 +33,17 @@ def test_scores_stand_beside_published_rows_with_a_mean():
     assert max(map(len, printed.splitlines())) <= 120
 
 
+def test_the_blend_stands_beside_the_short_list():
+    printed = text([result("moe", s, (0.9, 0.75), blend=b) for s, b in enumerate((0.81, 0.83, 0.82))])
+    listed = printed.split("Short list")[1].split("Costs")[0]
+    assert row(listed, "moe") == "moe 0.9000 0.7500 - 0.9000 0.9000 0.9000 0.9000 0.0000 0.8200"
+    assert row(listed, "mean of 1") == "mean of 1 0.0000 0.8200"
+    assert "no law and never the choice" in listed
+    assert max(map(len, printed.splitlines())) <= 120
+    old = text([result("moe", 0, (0.9, 0.75))])
+    assert row(old.split("Short list")[1].split("Costs")[0], "moe").endswith("0.0000 -")
+
+
 def test_tasks_without_test_rows_are_named_and_not_averaged():
     printed = text([result("moe", scores=(0.8,)), result("lr_bsz", scores=(None,), test_rows=0)])
     assert "no test rows" in printed

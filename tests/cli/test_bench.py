@@ -33,6 +33,13 @@ def test_scores_resumes_and_writes_results(table, tmp_path):
     assert result["choice"]["r2"] > 0.9
     assert result["cpu_seconds"] > 0
     assert first.json["lines"][0]["scores"] == [result["choice"]["r2"]]
+    assert first.json["lines"][0]["blends"] == [result["blend"]]
+    archive = f"sqlite:///{tmp_path}/a.db"
+    (run,) = sldagent("runs", "--archive", archive, "--json").json["runs"]
+    scored = sldagent("score", run["run"], table, "--blend", "--archive", archive, "--json").json
+    assert scored["r2"] == result["blend"]
+    logged = sldagent("sql", "SELECT law, r2 FROM scoring WHERE run IS NULL", "--archive", archive, "--json").json
+    assert logged == [{"law": f"{run['run']}-blend", "r2": result["blend"]}] * 2
     assert json.loads(out.read_text())["results"] == [result]
     again = sldagent(*words, "--archive", f"sqlite:///{tmp_path}/untouched.db", "--json")
     assert again.json["results"] == [result]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sldagent.evaluation.evaluate import Evaluator
-from sldagent.evaluation.grounds import probe_rows
+from sldagent.evaluation.probe import probe_rows
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Program
 from sldagent.tasks.cuts import blind_cuts

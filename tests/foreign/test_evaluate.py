@@ -1,0 +1,131 @@
+"""Foreign programs on cuts: the same figures as laws, one fit and one prediction call per cut, no held-out target inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sldagent import session
+from sldagent.evaluation.evaluate import Evaluator
+from sldagent.foreign.evaluate import judge, score
+from sldagent.foreign.jails import ProgramJails
+from sldagent.foreign.program import ForeignProgram, read_program
+from sldagent.laws.render import render_expr
+from sldagent.sandbox import Answer, Jail, Job, Limits
+from sldagent.tasks.task import Task
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+BROKEN = {
+    "raises": ("raise ValueError('\\x1b[31mboom\\u202e')", "return X[:, 0]", "boom"),
+    "wrong shape": ("return [1.0]", "return X", "shape"),
+    "not finite": ("return [float('nan')]", "return X[:, 0]", "not finite"),
+    "prediction not finite": ("return [1.0]", "return X[:, 0] * float('inf')", "not finite"),
+    "not installed": ("import surely_not_installed", "return X[:, 0]", "surely_not_installed"),
+    "text": ("return 'abc'", "return X[:, 0]", "fit_scaling_law"),
+    "too many": ("return [1.0] * 500", "return X[:, 0]", "500 fitted numbers"),
+    "exits": ("import sys; sys.exit(3)", "return X[:, 0]", "exit"),
+}
+
+
+class Spy:
+    """A jail that remembers its jobs."""
+
+    def __init__(self, jail: Jail) -> None:
+        self.jail, self.jobs = jail, list[Job]()
+
+    def call(self, job: Job, limits: Limits | None = None) -> Answer:
+        self.jobs.append(job)
+        return self.jail.call(job, limits)
+
+
+def test_a_program_is_judged_like_the_law_that_it_is(jail: Jail, grounds: session.Grounds) -> None:
+    evaluator, spy = Evaluator(grounds.train, grounds.cuts), Spy(jail)
+    judged = judge(read_program(PROGRAMS / "power_numpy.py"), spy, evaluator)
+    assert judged.failure is None
+    law = judged.translation.program
+    assert law is not None
+    assert render_expr(law.law.expr) == "(p0 + p1*N**-p2) + p3*D**-p4"
+    own = evaluator.evaluate(law)
+    # a grid of exponents is coarser than the engine's optimum, which is near the noise on every cut
+    assert abs(judged.x - own.x) < 3.0
+    assert judged.train_r2 == pytest.approx(own.train_r2, abs=1e-4)
+    assert [(s.cut, s.target, s.rows) for s in judged.cuts] == [(s.cut, s.target, s.rows) for s in own.cuts]
+    assert 0 < judged.x_se < 1
+    assert judged.scalars == 5
+    fits = [job for job in spy.jobs if job.entry == "fit"]
+    assert len(fits) == 1 + len(grounds.cuts)
+    last = spy.jobs[-2 * len(grounds.cuts) :]
+    assert [job.entry for job in last] == ["fit", "predict"] * len(grounds.cuts)
+
+
+def test_held_out_targets_never_enter(jail: Jail, grounds: session.Grounds) -> None:
+    evaluator, spy = Evaluator(grounds.train, grounds.cuts), Spy(jail)
+    judge(read_program(PROGRAMS / "power_numpy.py"), spy, evaluator)
+    cuts = iter(grounds.cuts)
+    next_fits = [job for job in spy.jobs if job.entry == "fit"][1:]
+    for job in next_fits:
+        kept = grounds.train.Y[next(cuts).kept]
+        assert sorted(job.arrays["Y"].ravel()) == sorted(kept.ravel())
+    for job in spy.jobs:
+        if job.entry == "predict":
+            assert set(job.arrays) == {"X", "group"} | {n for n in job.arrays if n.startswith("params/")}
+
+
+def test_scores_of_the_sample_programs(jails: ProgramJails, task: Task, grounds: session.Grounds) -> None:
+    expected = {"power_numpy": 0.9999, "minimise_scipy": 0.9999, "raw_powers_bfgs": None}
+    test = task.part("test")
+    for name, least in expected.items():
+        program = read_program(PROGRAMS / f"{name}.py")
+        scored = score(program, jails.jail_of(program.lint), grounds.train, test)
+        assert scored.failure is None, scored.failure
+        predicted = scored.guarded.predictions
+        assert predicted is not None
+        r2 = 1 - np.mean((predicted - test.Y) ** 2) / np.var(test.Y)
+        assert r2 < -1 if least is None else r2 > least
+
+
+@pytest.mark.slow
+def test_evolution_sklearn_and_jax(jails: ProgramJails, task: Task, grounds: session.Grounds) -> None:
+    test = task.part("test")
+    for name, least in {"evolution_scipy": 0.3, "ridge_sklearn": 0.99, "descent_jax": 0.9999}.items():
+        for module in ("sklearn", "jax"):
+            if module in name:
+                pytest.importorskip(module)
+        program = read_program(PROGRAMS / f"{name}.py")
+        scored = score(program, jails.jail_of(program.lint), grounds.train, test)
+        assert scored.failure is None, scored.failure
+        predicted = scored.guarded.predictions
+        assert predicted is not None
+        assert 1 - np.mean((predicted - test.Y) ** 2) / np.var(test.Y) > least
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_bad_programs_are_recorded_failures(
+    case: str, program: Callable[[str], ForeignProgram], jail: Jail, grounds: session.Grounds
+) -> None:
+    fitting, predicting, said = BROKEN[case]
+    source = f"def fit_scaling_law(X, y):\n    {fitting}\n\ndef scaling_law_func(X, p):\n    {predicting}\n"
+    judged = judge(program(source), jail, Evaluator(grounds.train, grounds.cuts))
+    assert judged.failure is not None
+    assert judged.failure.reason in ("program", "guard")
+    assert said in judged.failure.detail
+    assert "\x1b" not in judged.failure.detail + judged.feedback
+    assert "\u202e" not in judged.failure.detail + judged.feedback
+    assert judged.x == np.inf
+
+
+def test_what_is_printed_is_marked_and_capped(
+    program: Callable[[str], ForeignProgram], jail: Jail, task: Task, grounds: session.Grounds
+) -> None:
+    source = "def fit_scaling_law(X, y):\n    print('\\x1b[2J\\u202ehello ' + 'x' * 9000)\n    return [1.0]\n"
+    source += "def scaling_law_func(X, p):\n    return X[:, 0] * p[0]\n"
+    scored = score(program(source), jail, grounds.train, task.part("test"))
+    assert scored.failure is None
+    assert scored.feedback.startswith("[untrusted output of the program]\n")
+    assert not {"\x1b", "\u202e"} & set(scored.feedback)
+    assert "hello xxx" in scored.feedback
+    assert len(scored.feedback) <= 2000
