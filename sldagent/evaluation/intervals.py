@@ -30,31 +30,37 @@ class Interval:
     high: FloatArray
 
 
-def parameter_intervals(evaluator: Evaluator, program: Program, seed: int = 0) -> dict[str, Interval]:
-    """Intervals by parameter name; empty where the program cannot be fitted.
+def refits(evaluator: Evaluator, program: Program, count: int = RESAMPLES, seed: int = 0) -> list[dict[str, FloatArray]]:
+    """Parameters of `count` refits to resampled rows, each from the fitted values.
 
-    Whole cells (training runs, or combinations of scale levels) are drawn with replacement within each group, and the law is
-    refitted from the fitted values: 5 % and 95 % points over `RESAMPLES` refits.
+    Whole cells (training runs, or combinations of scale levels) are drawn with replacement within each group.  Empty where
+    the program brings fitting code of its own or cannot be fitted, and where fewer than half of the refits succeed.
     """
+    if program.custom_fit is not None:
+        return []
     fitted = evaluator.fit(program)
     if not fitted.result.ok:
-        return {}
-    task = evaluator.grounds.task
+        return []
     rows = evaluator.grounds.rows
-    cells = cell_ids(task)[rows.order]
+    cells = cell_ids(evaluator.grounds.task)[rows.order]
     rng = np.random.default_rng([seed, 4])
-    refits = []
-    for _ in range(RESAMPLES):
+    found = []
+    for _ in range(count):
         weight = rows.weight * np.sqrt(_counts(cells, rows, rng))
         drawn = Rows(rows.X, rows.Y, rows.group, rows.groups, weight, rows.size)
         result = fit_rows(fitted.compiled, drawn, program.recipe, rng, warm=fitted.result.point, effort=REFIT)
         if result.ok:
-            refits.append(result.parameters)
+            found.append(result.parameters)
+    return found if 2 * len(found) >= count else []
+
+
+def parameter_intervals(evaluator: Evaluator, program: Program, seed: int = 0) -> dict[str, Interval]:
+    """Intervals by parameter name: 5 % and 95 % points over `refits`; empty where there are none."""
+    found = refits(evaluator, program, seed=seed)
     tail = 100.0 * (1.0 - LEVEL) / 2.0
     out = {}
-    for name in refits[0] if len(refits) >= RESAMPLES // 2 else ():
-        values = np.stack([r[name] for r in refits])
-        low, high = np.percentile(values, [tail, 100.0 - tail], axis=0)
+    for name in found[0] if found else ():
+        low, high = np.percentile(np.stack([r[name] for r in found]), [tail, 100.0 - tail], axis=0)
         out[name] = Interval(low, high)
     return out
 
