@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sldagent.errors import JailUnavailable
 from sldagent.evaluation.feedback import marked, one_line
 from sldagent.evaluation.result import Failure
-from sldagent.fitting.fit import FitResult, Point, make_blocks
 from sldagent.fitting.fixed import fixed
 from sldagent.fitting.reference import reference as op
+from sldagent.fitting.result import FitResult, Point, make_blocks
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Program

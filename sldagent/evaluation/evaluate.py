@@ -16,7 +16,8 @@ from sldagent.evaluation.custom import SECONDS, CustomFitFailed, JailSource, cus
 from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepare
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 from sldagent.evaluation.validity import why_invalid
-from sldagent.fitting.fit import Effort, FitResult, Point, fit_rows, normal_matrices, predict_point
+from sldagent.fitting.fit import fit_rows, normal_matrices
+from sldagent.fitting.result import Effort, FitResult, Point, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw, compile_law, layout_of
 from sldagent.laws.canonical import structure_hash

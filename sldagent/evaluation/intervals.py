@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.grounds import cell_ids
-from sldagent.fitting.fit import Effort, fit_rows
+from sldagent.fitting.fit import fit_rows
+from sldagent.fitting.result import Effort
 from sldagent.fitting.rows import Rows
 from sldagent.laws.program import Program
 

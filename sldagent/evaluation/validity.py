@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.evaluation.grounds import Grounds
-from sldagent.fitting.fit import FitResult, predict_point
+from sldagent.fitting.result import FitResult, predict_point
 from sldagent.fitting.rows import Rows
 
 FloatArray = NDArray[np.float64]

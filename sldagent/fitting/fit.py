@@ -7,16 +7,15 @@ few to convergence on all rows, and for robust or logarithmic losses Levenberg-M
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
 from sldagent.fitting import solver
+from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.starts import start_matrix
-from sldagent.fitting.tape import CompiledLaw, Tapes
+from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Recipe
 
 FloatArray = NDArray[np.float64]
@@ -24,101 +23,8 @@ IntArray = NDArray[np.int64]
 
 SCREEN_ROWS = 384
 """Rows used to screen starts."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard a fit tries; counts, never seconds."""
-
-    starts: int = 16
-    """Random starts per non-affine parameter pair, before the cap."""
-    keep: int = 3
-    """Screened starts carried to convergence."""
-    iterations: int = 90
-    """Trial points per carried start."""
-    tolerance: float = 1e-8
-    """Relative gain of an accepted step below which a carried start has converged."""
-    polish: int = 40
-    """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """Parameters in the engine's space: `local` (blocks, pl) and `shared` (problems, ps)."""
-
-    local: FloatArray
-    shared: FloatArray
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """How rows fall into blocks and problems (see `solver`)."""
-
-    seg_target: IntArray
-    seg_lo: IntArray
-    seg_hi: IntArray
-    block_seg: IntArray
-    problems: IntArray
-    group: IntArray
-    """(blocks,) group of each block."""
-    target: IntArray
-    """(blocks,) target of each block, -1 where a block holds all targets."""
-
-    def arrays(self) -> tuple[IntArray, ...]:
-        return (self.seg_target, self.seg_lo, self.seg_hi, self.block_seg)
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """Fitted parameters, or the reason there are none."""
-
-    law: CompiledLaw
-    point: Point
-    blocks: Blocks
-    objective: float
-    """Sum of the recipe's loss over rows and targets: r**2 (squared), Huber's function, or |r| (absolute)."""
-    evaluations: int
-    failure: str = ""
-    """Empty, or one sentence."""
-    parameters: dict[str, FloatArray] = field(default_factory=dict)
-    """Values by name: axes (groups or 1, then the law's index axes); NaN for groups without rows."""
-    reason: str = "non-finite"
-    """Of a failure, as in `Evaluation`."""
-    by: str = "engine"
-    """Who found the parameters, as in `Evaluation`."""
-    feedback: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.failure
-
-
-def make_blocks(law: CompiledLaw, rows: Rows) -> Blocks:
-    """Blocks of the rows present; groups without rows get none."""
-    present = [g for g in range(rows.groups) if rows.starts[g + 1] > rows.starts[g]]
-    blocks = [(g, t) for t in (range(law.targets) if law.split else (-1,)) for g in present]
-    seg: list[tuple[int, int, int]] = []
-    bounds = [0]
-    for g, t in blocks:
-        for target in range(law.targets) if t < 0 else (t,):
-            seg.append((target, int(rows.starts[g]), int(rows.starts[g + 1])))
-        bounds.append(len(seg))
-    if law.shared == 0:
-        problems = np.arange(len(blocks) + 1)
-    elif law.split:
-        problems = np.arange(law.targets + 1) * len(present)
-    else:
-        problems = np.array([0, len(blocks)])
-    columns = np.array(seg, np.int64).reshape(-1, 3)
-    return Blocks(
-        np.ascontiguousarray(columns[:, 0]),
-        np.ascontiguousarray(columns[:, 1]),
-        np.ascontiguousarray(columns[:, 2]),
-        np.array(bounds, np.int64),
-        problems.astype(np.int64),
-        np.array([b[0] for b in blocks], np.int64),
-        np.array([b[1] for b in blocks], np.int64),
-    )
+COARSE_ROWS = 600
+"""Rows on which screened starts converge first where there are more than twice as many; the best go on from there."""
 
 
 class _Objective:
@@ -271,6 +177,11 @@ def fit_rows(
         TL = np.concatenate([warm.local[None], TL])
         TS = np.concatenate([warm.shared[None], TS])
     direct = (TL.copy(), TS.copy())
+    if bent and rows.n > 2 * COARSE_ROWS:
+        coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, surrogate=not plain)
+        scores, used = coarse.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
+        spent += used
+        TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
     scores, used = stage.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
     spent += used
     if bent and law.shared == 0 and nb >= 4:
@@ -278,6 +189,11 @@ def fit_rows(
         spent += used
     if not plain:
         TL, TS = np.concatenate([TL, direct[0]]), np.concatenate([TS, direct[1]])
+        if rows.n > 2 * COARSE_ROWS:
+            coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, surrogate=False)
+            scores, used = _robust(coarse, TL, TS, recipe, effort)
+            spent += used
+            TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
         scores, used = _robust(final, TL, TS, recipe, effort)
         spent += used
     TL, TS, _ = _select(blocks, scores, TL, TS, 1)
@@ -331,7 +247,7 @@ def _robust(final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, e
     scores = np.empty(0)
     for delta in _deltas(final, recipe):
         final.delta = delta
-        scores, used = final.run(TL, TS, inner=False, limit=3 * effort.iterations, tolerance=1e-12)
+        scores, used = final.run(TL, TS, inner=False, limit=3 * effort.iterations, tolerance=effort.tolerance)
         spent += used
     return scores, spent
 
@@ -344,49 +260,3 @@ def _reported(recipe: Recipe, total: float, final: _Objective) -> float:
     return total
 
 
-def collect(law: CompiledLaw, groups: int, blocks: Blocks, point: Point) -> dict[str, FloatArray]:
-    """Parameters by name as arrays with axes (groups or 1, index axes...)."""
-    out: dict[str, FloatArray] = {}
-    shapes: dict[str, list[int]] = {}
-    for g in law.graphs:
-        for name, element in g.slots:
-            shape = shapes.setdefault(name, [0] * len(element))
-            for a, e in enumerate(element):
-                shape[a] = max(shape[a], e + 1)
-    problem_of = np.searchsorted(blocks.problems, np.arange(len(blocks.group)), side="right") - 1
-    for name, shape in shapes.items():
-        shared = law.law.parameter(name).scope == "shared"
-        out[name] = np.full((1 if shared else groups, *shape), np.nan)
-    for b, (group, target) in enumerate(zip(blocks.group, blocks.target, strict=True)):
-        for q, (name, element) in enumerate(law.slots):
-            theta = point.local[b, q] if q < law.local else point.shared[problem_of[b], q - law.local]
-            value = np.exp(theta) if law.transform[q] else theta
-            if target > 0:
-                element = _with_target(law, name, element, int(target))
-            out[name][(0 if q >= law.local else group, *element)] = value
-    return out
-
-
-def _with_target(law: CompiledLaw, name: str, element: tuple[int, ...], target: int) -> tuple[int, ...]:
-    axis = law.target_axis[name]
-    return (*element[:axis], target, *element[axis + 1 :])
-
-
-def predict_point(law: CompiledLaw, tapes: Tapes, rows: Rows, blocks: Blocks, point: Point) -> FloatArray:
-    """Predictions (targets, rows) of a fitted point; NaN for rows of groups that have no block."""
-    from sldagent.fitting.kernels import predict_rows
-
-    F = tapes.matrix(rows)
-    out = np.full(rows.Y.shape, np.nan)
-    arrays = tapes.kernel_arrays()
-    ops, left, right, value, _, lengths, _ = arrays
-    problem_of = np.searchsorted(blocks.problems, np.arange(len(blocks.group)), side="right") - 1
-    for b, (group, target) in enumerate(zip(blocks.group, blocks.target, strict=True)):
-        lo, hi = rows.starts[group], rows.starts[group + 1]
-        if lo == hi:
-            continue
-        theta = np.concatenate([point.local[b], point.shared[problem_of[b]]])
-        phys = np.where(law.transform == 1, np.exp(np.minimum(theta, 300.0)), theta)
-        for t in range(law.targets) if target < 0 else (target,):
-            predict_rows(ops[t], left[t], right[t], value[t], lengths[t], F, lo, hi, phys, out[t])
-    return out

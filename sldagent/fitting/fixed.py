@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting.fit import FitResult, Point, _last_delta, _Objective, _reported, collect
+from sldagent.fitting.fit import _last_delta, _Objective, _reported
+from sldagent.fitting.result import FitResult, Point, collect
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Recipe

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
-from sldagent.fitting.fit import Effort, fit_rows
+from sldagent.fitting.fit import fit_rows
 from sldagent.fitting.graph import Layout
 from sldagent.fitting.reference import reference
+from sldagent.fitting.result import Effort
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.fitting.uncertainty import standard_errors

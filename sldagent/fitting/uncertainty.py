@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting.fit import FitResult, Point, collect, predict_point
+from sldagent.fitting.result import FitResult, Point, collect, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.laws.program import Recipe
 

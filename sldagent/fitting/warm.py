@@ -10,8 +10,9 @@ import numpy as np
 def warm() -> float:
     """Run every kernel on a tiny fit; returns the seconds it took (about 20 s of compilation once, then the disk cache)."""
     started = time.perf_counter()
-    from sldagent.fitting.fit import fit_rows, predict_point
+    from sldagent.fitting.fit import fit_rows
     from sldagent.fitting.graph import Layout
+    from sldagent.fitting.result import predict_point
     from sldagent.fitting.rows import Rows
     from sldagent.fitting.tape import compile_law
     from sldagent.laws.expr import add, call, mul, par, var

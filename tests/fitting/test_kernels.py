@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sldagent.fitting import kernels
-from sldagent.fitting.fit import Point, _Objective, make_blocks, predict_point
+from sldagent.fitting.fit import _Objective
 from sldagent.fitting.public import predict
+from sldagent.fitting.result import Point, make_blocks, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.laws.expr import Expr, add, call, div, mul, neg, num, par, power, var
