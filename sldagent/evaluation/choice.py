@@ -14,6 +14,8 @@ NEAR = math.log(1.5)
 """Laws within this of the best X are always candidates for the choice."""
 FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
+CLOSE = 5.0
+"""Description lengths (nats) closer than this to the lowest are alike: X decides among them."""
 
 SHORTLIST = 3
 
@@ -39,7 +41,8 @@ def paired_error(a: Evaluation, b: Evaluation) -> float:
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best: the lowest MDL.
+    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those of lowest MDL;
+    of these (within 5 nats) the lowest X.
     If that law does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
 
     Args:
@@ -69,18 +72,19 @@ class _Pick:
     index: int
     evaluation: Evaluation
     near: list[int]
-    """Laws near the best X, by rising MDL."""
+    """Laws near the best X: those of lowest MDL by rising X, then the others by rising MDL."""
 
 
 def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
-    """Lowest MDL among the laws near the best X."""
+    """Lowest X among the laws of lowest MDL among the laws near the best X."""
     _, best = min(usable, key=lambda i: (i[1].x, i[0]))
     near = []
     for k, e in usable:
         gap = e.x - best.x
         if gap <= NEAR or (gap <= FAR and gap <= paired_error(e, best)):
             near.append((e.mdl, k, e))
-    near.sort(key=lambda i: (i[0], i[1]))
+    lowest = min(mdl for mdl, _, _ in near)
+    near.sort(key=lambda i: (0, i[2].x, i[1]) if i[0] <= lowest + CLOSE else (1, i[0], i[1]))
     return _Pick(near[0][1], near[0][2], [k for _, k, _ in near])
 
 

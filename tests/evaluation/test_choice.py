@@ -25,6 +25,11 @@ def test_lowest_mdl_among_the_indistinguishable():
     assert choice.shortlist[:2] == (1, 0)
 
 
+def test_error_decides_between_nearly_equal_description_lengths():
+    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -16))]).index == 2
+    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -14))]).index == 1
+
+
 def test_wide_paired_error_admits_more_laws_but_never_beyond_ln_two():
     wide = law(-4.5, -50, noise=1.0)
     assert choose([(0, law(-5.0, 10)), (1, wide)]).index == 1
@@ -53,7 +58,7 @@ def test_published_law_is_recommended_unless_beaten_by_one_standard_error():
 
 
 def test_short_list_holds_the_lowest_error_and_no_repeats():
-    entries = [(k, law(-5.0 + 0.04 * k, -k)) for k in range(6)]
+    entries = [(k, law(-5.0 + 0.04 * k, -10 * k)) for k in range(6)]
     choice = choose(entries)
     assert choice.index == 5
     assert choice.shortlist == (5, 4, 0)
