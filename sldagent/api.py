@@ -228,13 +228,11 @@ def programs_for(train: Task, law: str) -> list[Program]:
     """The program or programs that a law's name, formula or file stands for, over the task's symbols."""
     from sldagent.laws.catalogue import bind, find
     from sldagent.laws.expr import walk
-    from sldagent.laws.parse import parse_formula, parse_program
+    from sldagent.laws.parse import parse_file, parse_formula
 
     path = Path(law)
     if path.suffix == ".py":
-        if not path.is_file():
-            raise LawError(f"{law}: no such program file")
-        return [parse_program(path.read_text(encoding="utf-8"), variables={*train.symbols, *train.vectors})]
+        return [parse_file(path, variables={*train.symbols, *train.vectors})]
     if _NAME.fullmatch(law) and law not in train.symbols:
         entry = find(law)
         bound = bind(entry, train)

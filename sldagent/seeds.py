@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sldagent.archive.records import ReferenceRecord
-from sldagent.errors import LawError
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.result import Failure
 from sldagent.foreign.evaluate import Judged, candidate_program, judge
@@ -18,7 +17,7 @@ from sldagent.foreign.guard import over_limit
 from sldagent.foreign.jails import ProgramJails, absent
 from sldagent.foreign.lint import lint_custom_fit
 from sldagent.foreign.program import ForeignProgram, is_foreign, read_program
-from sldagent.laws.parse import parse_program
+from sldagent.laws.parse import parse_file
 from sldagent.proposers.base import Context, Proposal, Proposer
 from sldagent.tasks.task import Task
 
@@ -63,7 +62,7 @@ def read_seeds(paths: Sequence[Path], task: Task, evaluator: Evaluator, jails: P
     layers: Mapping[str, Any] = {}
     for path in paths:
         if path.is_file() and not is_foreign(path):
-            program = parse_program(_text(path), variables={*task.symbols, *task.vectors})
+            program = parse_file(path, variables={*task.symbols, *task.vectors})
             note = f"from {path.name}"
             if program.custom_fit is not None:
                 layers = jails.jail_for(program.custom_fit).layers.as_json()
@@ -76,13 +75,6 @@ def read_seeds(paths: Sequence[Path], task: Task, evaluator: Evaluator, jails: P
         if translated is not None:
             proposals.append(Proposal(translated, OPERATOR, note=_note(judged)))
     return Seeds(tuple(proposals), tuple(references), layers)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise LawError(f"{path}: the program is not UTF-8 text") from None
 
 
 def _judged(program: ForeignProgram, evaluator: Evaluator, jails: ProgramJails) -> tuple[Judged, Mapping[str, Any]]:

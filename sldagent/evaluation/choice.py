@@ -41,9 +41,8 @@ def paired_error(a: Evaluation, b: Evaluation) -> float:
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those of lowest MDL;
-    of these (within 5 nats) the lowest X.
-    If that law does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
+    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those within 5 nats
+    of the lowest MDL; of these the lowest X.  If that law does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
 
     Args:
         entries: (candidate index, evaluation), in any order; equal laws resolve to the earlier index.
@@ -76,7 +75,7 @@ class _Pick:
 
 
 def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
-    """Lowest X among the laws of lowest MDL among the laws near the best X."""
+    """See `choose`: near the best X, then nearly the lowest MDL, then the lowest X."""
     _, best = min(usable, key=lambda i: (i[1].x, i[0]))
     near = []
     for k, e in usable:

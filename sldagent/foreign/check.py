@@ -29,8 +29,8 @@ def check(
 ) -> Translation:
     """The translation as it is, or the reason why it is not exact.
 
-    The rows are training rows and points of the training box with every scale variable a decade beyond it; the parameters
-    are those fitted and random ones near them.
+    The rows are every training row with its group's parameters; and, with the parameters of several groups and random ones
+    near them, some training rows and points of the training box with every scale variable a decade beyond it.
 
     Args:
         task: training rows.
@@ -45,8 +45,10 @@ def check(
     box = probe.X[: max(1, len(probe.X) // probe.groups)]
     seen = task.X[np.unique(np.linspace(0, len(task.X) - 1, TRAINING_ROWS).astype(int))]
     points = np.vstack([seen, box])
-    X = np.tile(points, (len(sets), 1))
-    group = np.repeat(np.arange(len(sets)), len(points))
+    present, place = np.unique(task.group, return_inverse=True)
+    X = np.vstack([np.tile(points, (len(sets), 1)), task.X])
+    group = np.concatenate([np.repeat(np.arange(len(sets)), len(points)), len(sets) + place])
+    sets = np.concatenate([sets, parameters[present]])
     answer = runner.predict(X, group, sets)
     if answer.values is None:
         said = "" if answer.failure is None else answer.failure.detail

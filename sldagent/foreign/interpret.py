@@ -211,7 +211,7 @@ class Interpreter:
 
     def _operate(self, op: type[ast.operator], left: Any, right: Any) -> Any:
         self._charge(left, right, product=op is ast.MatMult)
-        return binary(op, left, right)
+        return self._charged(binary(op, left, right))
 
     def _on_UnaryOp(self, node: ast.UnaryOp, scope: Scope) -> Any:
         value = self._value(node.operand, scope)
@@ -219,9 +219,7 @@ class Interpreter:
             return not truth(value)
         if isinstance(node.op, ast.USub):
             return elementwise(symbols.negative)(value)
-        if isinstance(node.op, ast.UAdd):
-            return value
-        return elementwise(lambda v: not v)(value)
+        return value if isinstance(node.op, ast.UAdd) else elementwise(lambda v: not v)(value)
 
     def _on_BoolOp(self, node: ast.BoolOp, scope: Scope) -> Any:
         value: Any = None
@@ -235,7 +233,7 @@ class Interpreter:
         left, result = self._value(node.left, scope), None
         for op, part in zip(node.ops, node.comparators, strict=True):
             right = self._value(part, scope)
-            one = compared(op, left, right)
+            one = self._charged(compared(op, left, right))
             result = one if result is None else elementwise(lambda a, b: bool(a) and bool(b))(result, one)
             left = right
         return result
@@ -338,7 +336,9 @@ class Interpreter:
         if not callable(found):
             raise Untranslatable("calls something that is not followed")
         self._charge(*arguments, *names.values(), product=found in (words.NUMPY["dot"], words.NUMPY["outer"]))
-        result = found(*arguments, **names)
+        return self._charged(found(*arguments, **names))
+
+    def _charged(self, result: Any) -> Any:
         self._charge(result)
         return result
 

@@ -45,7 +45,11 @@ def extended(holder: list[Any], more: list[Any]) -> None:
 
 
 def _range(*bounds: Any) -> range:
-    return range(*(int(value_of(b)) for b in bounds if not isinstance(b, Symbol)))
+    if any(isinstance(b, Symbol) for b in bounds):
+        raise Untranslatable("a range depends on the data")
+    found = range(*(int(value_of(b)) for b in bounds))
+    words.check_shape((len(found),))
+    return found
 
 
 def _zip(*parts: Any, strict: bool = False) -> list[Any]:

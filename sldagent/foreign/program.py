@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ FIT_SECONDS = 60.0
 PREDICT_SECONDS = 10.0
 BUDGET = 300.0
 """Seconds that all calls of one program may take together."""
+_FOREIGN = re.compile(rb"^(def )?(scaling_law_func|fit_scaling_law)(?(1)\b|\s*=)", re.MULTILINE)
+_LAW = re.compile(rb"^(\xef\xbb\xbf)?def\s+law\b", re.MULTILINE)
 JAX_MEMORY = 4 << 30
 """Address space of a call where jax is loaded, in bytes."""
 
@@ -61,7 +64,7 @@ def is_foreign(path: Path) -> bool:
     """Whether a ``.py`` file is a program in SLDAgent's format rather than one in the law language."""
     with path.open("rb") as file:
         text = file.read(MAX_BYTES)
-    return b"def law(" not in text
+    return _FOREIGN.search(text) is not None or _LAW.search(text) is None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ on other rows and parameters.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ MAX_SIZE = 1_500
 """Nodes of one expression."""
 MAX_ELEMENTS = 4_000
 """Elements of one array."""
+MAX_SECONDS = 20.0
+"""Of one reading; what steps do not count (long texts, large operands) ends here."""
 
 
 class Untranslatable(Exception):
@@ -36,10 +39,11 @@ class Trail:
     line: int = 0
     """Line that is being followed."""
     assumptions: dict[str, None] = field(default_factory=dict)
+    end: float = field(default_factory=lambda: time.monotonic() + MAX_SECONDS)
 
     def step(self, count: int = 1) -> None:
         self.steps += count
-        if self.steps > MAX_STEPS:
+        if self.steps > MAX_STEPS or time.monotonic() > self.end:
             raise Untranslatable("the function takes too many steps")
 
     def assume(self, what: str) -> None:
@@ -269,7 +273,7 @@ def _clipped(bare: Symbol, bound: float, lower: bool) -> Any:
     low, high = (max(low, bound), high) if lower else (low, min(high, bound))
     value = max(bare.value, bound) if lower else min(bare.value, bound)
     if low >= high:
-        return low
+        return bound
     return Symbol(bare.trail, Expr("clip", (inner, num(low), num(high))), value, bare.size)
 
 

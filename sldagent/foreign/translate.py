@@ -82,7 +82,7 @@ def translate(tree: ast.Module, task: Task, X: FloatArray, parameters: FloatArra
         forms = [_form(tree, task, _sample(X, n), parameters, trail) for n in counts]
         if forms[0] != forms[1]:
             raise Untranslatable("the prediction depends on the number of rows")
-        law, origins = _law(forms[0], task, parameters)
+        law, origins = _law(forms[0], task, parameters, trail)
     except Untranslatable as error:
         return Translation(reason=str(error))
     except RecursionError:
@@ -148,7 +148,7 @@ def _of_row(expr: Expr, row: str) -> Expr:
 # From forms to a law --------------------------------------------------------------------------------------------------
 
 
-def _law(forms: tuple[Expr, ...], task: Task, parameters: FloatArray) -> tuple[Law, dict[str, Origin]]:
+def _law(forms: tuple[Expr, ...], task: Task, parameters: FloatArray, trail: Trail) -> tuple[Law, dict[str, Origin]]:
     taken = {*task.symbols, *task.vectors, *RESERVED}
     sources: dict[tuple[int, ...], str] = {}
 
@@ -165,7 +165,7 @@ def _law(forms: tuple[Expr, ...], task: Task, parameters: FloatArray) -> tuple[L
     declared: list[Parameter] = []
     origins: dict[str, Origin] = {}
     for elements, name in sources.items():
-        expr, parameter, change = _settled(expr, name, flat[list(elements)])
+        expr, parameter, change = _settled(expr, name, flat[list(elements)], trail)
         declared.append(parameter)
         origins[name] = Origin(elements, change)
     used = set(names(expr, "par"))
@@ -201,7 +201,7 @@ def _unified(forms: tuple[Expr, ...], task: Task, named: Callable[[tuple[int, ..
     return replace(first, args=tuple(_unified(parts, task, named) for parts in zip(*(f.args for f in forms), strict=True)))
 
 
-def _settled(expr: Expr, name: str, values: FloatArray) -> tuple[Expr, Parameter, Change]:
+def _settled(expr: Expr, name: str, values: FloatArray, trail: Trail) -> tuple[Expr, Parameter, Change]:
     """The expression without ``abs`` and ``clip`` around one parameter, its declaration and where its value comes from."""
     uses = _uses(expr, name)
     if len(uses) == 1:
@@ -217,8 +217,10 @@ def _settled(expr: Expr, name: str, values: FloatArray) -> tuple[Expr, Parameter
                 return bare, Parameter(name, "interval", low, high), lambda v: np.clip(v, low, high)
             if 0.0 <= low < 1e-3 and high == math.inf:
                 return bare, Parameter(name, "positive"), lambda v: np.maximum(v, low)
-    if any(u.op in ("abs", "clip") for u in uses) and any(_acts(u, values) for u in uses):
-        raise Untranslatable("a safeguard acts on a fitted parameter that is also used without it")
+    if any(u.op in ("abs", "clip") for u in uses):
+        if any(_acts(u, values) for u in uses):
+            raise Untranslatable("a safeguard acts on a fitted parameter, and no kind of parameter says the same")
+        trail.assume("an absolute value or a bound of a parameter never acts")
     return _unwrapped(expr, name), Parameter(name), lambda v: v
 
 

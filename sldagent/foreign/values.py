@@ -75,14 +75,22 @@ def compared(op: ast.cmpop, left: Any, right: Any) -> Any:
     if isinstance(op, (ast.Is, ast.IsNot)):
         return (left is right) == isinstance(op, ast.Is)
     if isinstance(op, (ast.In, ast.NotIn)):
-        return not isinstance(right, np.ndarray) and (left in right) == isinstance(op, ast.In)
+        if not (_settled(left) and isinstance(right, (list, tuple)) and _settled(right)):
+            raise Untranslatable("looks for something other than a plain number or text")
+        return (left in right) == isinstance(op, ast.In)
     sign = _COMPARE[type(op)]
     others = (str, tuple, list, type(None))
     if isinstance(left, others) or isinstance(right, others):
-        if sign in ("==", "!="):
+        if sign in ("==", "!=") and _settled(left) and _settled(right):
             return (left == right) == (sign == "==")
         raise Untranslatable("compares something other than numbers")
     return elementwise(lambda a, b: symbols.compare(sign, a, b))(left, right)
+
+
+def _settled(value: Any) -> bool:
+    """No symbol, and nothing nested: comparing it ends at once and depends on no example."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return all(part is None or isinstance(part, str) or is_number(part) for part in parts)
 
 
 def truth(value: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from pathlib import Path
 
 from sldagent.errors import LawError
 from sldagent.laws.declarations import read_parameters, read_recipe
@@ -69,6 +70,20 @@ def parse_program(text: str, *, variables: Collection[str] | None = None, vector
     if isinstance(custom, ast.FunctionDef):
         _check_custom_fit(source, custom)
     return Program(law, recipe, None if custom is None else _lines(source, custom))
+
+
+def parse_file(path: Path, *, variables: Collection[str]) -> Program:
+    """The program in a text file, as `parse_program` reads it.  Raises `LawError`, which names the file."""
+    if not path.is_file():
+        raise LawError(f"{path}: no such program file")
+    try:
+        return parse_program(path.read_text(encoding="utf-8-sig"), variables=variables)
+    except UnicodeDecodeError:
+        raise LawError(f"{path}: the program is not UTF-8 text") from None
+    except LawError as error:
+        named = LawError(f"{path}: {error}")
+        named.line, named.column = error.line, error.column
+        raise named from None
 
 
 def _check_custom_fit(source: Source, function: ast.FunctionDef) -> None:
