@@ -85,11 +85,19 @@ def near(x: Array, width: float) -> NDArray[np.bool_]:
     return np.asarray(x <= x.min() + np.log(width))
 
 
-def near_paired(p: Pool, narrow: float, wide: float, times: float = 1.0) -> NDArray[np.bool_]:
-    best = int(np.argmin(p.x))
+def near_paired(
+    p: Pool, narrow: float, wide: float, times: float = 1.0, joint: float | None = None
+) -> NDArray[np.bool_]:
+    x = p.x if joint is None else p.weighted(joint)
+    best = int(np.argmin(x))
     error = times * np.std(p.boot - p.boot[best], axis=1)
-    gap = p.x - p.x[best]
+    gap = x - x[best]
     return np.asarray((gap <= np.log(narrow)) | ((gap <= np.log(wide)) & (gap <= error)))
+
+
+def close(p: Pool, mask: NDArray[np.bool_], nats: float, joint: float) -> int:
+    """Lowest X among the masked laws within so many nats of the lowest MDL."""
+    return lowest(mask & (p.mdl <= p.mdl[mask].min() + nats), p.weighted(joint))
 
 
 def medoid(p: Pool, mask: NDArray[np.bool_], weight: float = 0.0) -> int:
@@ -117,6 +125,12 @@ def rules() -> dict[str, Rule]:
         "MDL, X within max(1.25, 2 SE <= 2)": lambda p: lowest(near_paired(p, 1.25, 2.0, 2.0), p.mdl),
         "C, X within max(1.25, SE <= 2)": lambda p: lowest(near_paired(p, 1.25, 2.0), p.C),
     }
+    for j in (0.5, 0.67):
+        for w in (1.25, 1.4, 1.5):
+            for nats in (0.0, 2.0, 5.0):
+                every[f"X in {nats} nats, max({w}, SE <= 2), joint {j}"] = lambda p, j=j, w=w, nats=nats: close(
+                    p, near_paired(p, w, 2.0, joint=j), nats, j
+                )
     for j in (0.33, 0.5, 0.67, 0.8, 1.0):
         every[f"X, joint {j}"] = lambda p, j=j: int(np.argmin(p.weighted(j)))
         for w in (1.25, 1.5, 2.0):
