@@ -15,6 +15,7 @@ from sldagent.errors import FitError
 from sldagent.evaluation.custom import SECONDS, CustomFitFailed, JailSource, custom_fit
 from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepare
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
+from sldagent.evaluation.units import hidden_constants
 from sldagent.evaluation.validity import why_invalid
 from sldagent.fitting.fit import fit_rows, normal_matrices
 from sldagent.fitting.result import Effort, FitResult, Point, predict_point
@@ -135,6 +136,7 @@ class Evaluator:
         x = float(combine({v: np.array([s.log_mse for s in scores if s.variable == v]) for v in boots}))
         x_boot = combine({v: np.stack(b) for v, b in boots.items()}) if np.isfinite(x) else np.zeros(0)
         deficient, effective = self._determination(fitted, program)
+        effective += hidden_constants(ground, result)
         probe = predict_point(law, law.tapes, ground.probe, result.blocks, result.point)
         reason = why_invalid(ground, result, probe)
         return Evaluation(
