@@ -14,14 +14,12 @@ from sldagent.bench.method import Job, Method
 from sldagent.bench.results import Key, Result, Settings, read_results, write_results
 from sldagent.errors import ConfigError, TableError
 from sldagent.resources import shipped
-from sldagent.tasks.builtin import find_entry
+from sldagent.tasks.builtin import Entry, find_entry, sldbench
 from sldagent.tasks.card import read_card
 from sldagent.tasks.load import load_task
 from sldagent.tasks.task import Task
 
-SUITES: Mapping[str, tuple[str, ...]] = {
-    "sldbench": ("parallel", "vocab", "sft", "domain_mixture", "moe", "data_constrained", "lr_bsz", "easy_question"),
-}
+SUITES: Mapping[str, Callable[[], tuple[Entry, ...]]] = {"sldbench": sldbench}
 """Named suites of built-in tasks."""
 
 
@@ -44,7 +42,7 @@ def tasks_of(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         path = Path(name)
         if name in SUITES:
-            out.extend(SUITES[name])
+            out.extend(entry.name for entry in SUITES[name]())
         elif path.is_dir():
             cards = sorted(path.glob("*.toml"))
             tables = sorted(p for p in path.iterdir() if p.suffix in (".csv", ".parquet"))

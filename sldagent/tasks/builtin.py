@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from sldagent.errors import TableError
@@ -39,29 +40,30 @@ class TaskInfo:
     where: str
 
 
-def _sldbench(name: str, *aliases: str, config: str = "") -> Entry:
-    config = config or f"{name}_scaling_law"
-    return Entry(name, f"{SLDBENCH_CARDS}/{name}.toml", (config, *aliases), config)
-
-
-ENTRIES: tuple[Entry, ...] = (
+OWN = (
     Entry("tiny_lm", "experiments/tiny_lm/tiny_lm.toml"),
     Entry("tiny_lm_lr", "experiments/tiny_lm/tiny_lm_lr.toml"),
-    _sldbench("parallel"),
-    _sldbench("vocab"),
-    _sldbench("sft"),
-    _sldbench("domain_mixture", "domain"),
-    _sldbench("moe"),
-    _sldbench("data_constrained"),
-    _sldbench("lr_bsz"),
-    _sldbench("easy_question", "u_shape"),
 )
+"""Tasks whose tables ship with the package."""
+
+
+@cache
+def sldbench() -> tuple[Entry, ...]:
+    """The tasks of SLDBench: one for every card."""
+    names = sorted(path.stem for path in shipped(SLDBENCH_CARDS).glob("*.toml"))
+    configs = {name: f"{name}_scaling_law" for name in names}
+    return tuple(Entry(name, f"{SLDBENCH_CARDS}/{name}.toml", (config,), config) for name, config in configs.items())
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every built-in task."""
+    return (*OWN, *sldbench())
 
 
 def tasks() -> list[TaskInfo]:
     """The built-in tasks, in order."""
     out = []
-    for entry in ENTRIES:
+    for entry in entries():
         roles, _ = read_card(shipped(entry.card))
         where = "ships with sldagent"
         if entry.config:
@@ -72,7 +74,7 @@ def tasks() -> list[TaskInfo]:
 
 def find_entry(name: str) -> Entry:
     """The built-in task of that name or alias.  Raises TableError with close names."""
-    known = {n: e for e in ENTRIES for n in (e.name, *e.aliases)}
+    known = {n: e for e in entries() for n in (e.name, *e.aliases)}
     wanted = name.replace("-", "_").lower()
     if wanted in known:
         return known[wanted]

@@ -9,7 +9,7 @@ import pytest
 from bench_tools import law, result
 
 from sldagent.bench.results import read_results, write_results
-from sldagent.bench.suite import SUITES
+from sldagent.bench.suite import tasks_of
 from sldagent.bench.summary import OWN, mean_over_tasks, published, published_mean, summarise
 from sldagent.errors import ConfigError
 
@@ -120,6 +120,6 @@ def test_means_over_tasks_leave_out_tasks_without_test_rows():
 
 def test_published_rows_name_the_suites_tasks():
     rows = published()
-    assert all(set(scores) == set(SUITES["sldbench"]) for scores in rows.values())
-    assert published_mean(rows["SLDAgent, GPT-5"], SUITES["sldbench"]) == pytest.approx(0.748, abs=5e-4)
+    assert all(set(scores) == set(tasks_of(["sldbench"])) for scores in rows.values())
+    assert published_mean(rows["SLDAgent, GPT-5"], tasks_of(["sldbench"])) == pytest.approx(0.748, abs=5e-4)
     assert math.isnan(published_mean(rows["human laws"], ["elsewhere"]))

@@ -115,5 +115,5 @@ def test_the_human_law_comes_from_the_card(table, tmp_path):
 def test_every_card_of_the_suite_names_a_law_that_can_be_read():
     from sldagent.laws.catalogue import find
 
-    for name in suite.SUITES["sldbench"]:
+    for name in suite.tasks_of(["sldbench"]):
         assert find(suite.human_law(name)).name

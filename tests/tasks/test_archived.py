@@ -84,7 +84,7 @@ def test_bad_values_are_still_refused(frame, card):
 
 
 def test_mixtures(data_folder):
-    task = load_task("domain", data=data_folder)
+    task = load_task("domain_mixture", data=data_folder)
     card = json.loads(json.dumps(task_card(task)))
     again = apply_card(card, data_folder / "sldbench" / "domain_mixture_scaling_law.csv")
     assert dict(again.vectors) == dict(task.vectors)

@@ -243,11 +243,11 @@ EXPECTED = {
     "parallel": {"num_params": 2, "parallel_size": 1, "joint": 3},
     "vocab": {"non_vocab_parameters": 2, "vocab_size": 2, "num_characters": 3, "joint": 3},
     "sft": {"sft_data_size": 3},
-    "domain": {"mixture": 3, "mixture-fold": 5},
+    "domain_mixture": {"mixture": 3, "mixture-fold": 5},
     "moe": {"num_experts": 2, "dense_parameter_count": 2, "joint": 3},
     "data_constrained": {"unique_tokens": 3, "params": 3, "tokens": 3, "joint": 3},
     "lr_bsz": {"data_size": 3, "non_embedding_param_size": 2, "joint": 3},
-    "u_shape": {"log_flops": 3},
+    "easy_question": {"log_flops": 3},
 }
 
 

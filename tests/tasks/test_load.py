@@ -211,7 +211,7 @@ def test_builtin_table_is_found_in_the_folder_or_its_parent(tmp_path):
 def test_the_list_of_tasks_reads_every_card():
     names = [t.name for t in tasks()]
     assert " ".join(names) == (
-        "tiny_lm tiny_lm_lr parallel vocab sft domain_mixture moe data_constrained lr_bsz easy_question"
+        "tiny_lm tiny_lm_lr data_constrained domain_mixture easy_question lr_bsz moe parallel sft vocab"
     )
     assert all(t.title and t.description and t.where for t in tasks())
 
@@ -219,9 +219,9 @@ def test_the_list_of_tasks_reads_every_card():
 EXPECTED = {
     "parallel": ((36, 2), 2, 4, {"scale"}), "vocab": ((1080, 3), 1, 7, {"scale"}),
     "sft": ((504, 1), 42, 4, {"scale"}),
-    "domain": ((80, 5), 4, 7, {"proportion"}), "moe": ((193, 2), 1, 6, {"scale"}),
+    "domain_mixture": ((80, 5), 4, 7, {"proportion"}), "moe": ((193, 2), 1, 6, {"scale"}),
     "data_constrained": ((161, 3), 1, 7, {"scale"}), "lr_bsz": ((2702, 4), 1, None, {"scale", "setting"}),
-    "u_shape": ((389, 1), 9, 6, {"scale"}),
+    "easy_question": ((389, 1), 9, 6, {"scale"}),
 }  # fmt: skip
 
 
