@@ -5,10 +5,12 @@ Stand-alone: standard library only.
 
 from __future__ import annotations
 
+import _thread
 import os
 import resource
 import signal
 import struct
+import time
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -35,9 +37,10 @@ class Plan:
         filter: system calls allowed; None: no seccomp ("unsafe-local" and macOS only).
         rules: Landlock ruleset's file descriptor, None without Landlock.
         parent: the forker's process id, None where calls have a process namespace and cannot see it.
-        processes: cap on processes and threads, None where the user's other processes would count too.
+        processes: cap on processes and threads, None where the user's other processes count too and are not to be refused.
         linux: the system knows the Linux calls.
         hardened: False: process and resource limits only.
+        further: cap on threads beyond what the user runs as the call begins, where those count too; None: `processes` says.
     """
 
     base_bytes: int
@@ -47,6 +50,7 @@ class Plan:
     processes: int | None
     linux: bool
     hardened: bool
+    further: int | None = None
 
 
 def place_files(job: int, log: int, result: int, rules: int | None) -> int | None:
@@ -91,6 +95,46 @@ def limit(plan: Plan, memory_bytes: int, cpu_seconds: int) -> None:
         resource.setrlimit(kind, (cap, cap))
 
 
+def running_tasks() -> int | None:
+    """Processes and threads that count against this user's RLIMIT_NPROC, our own among them, to one or two.
+
+    The kernel counts those of every container and what /proc hides too, so it is asked: the lowest soft limit under which a
+    thread can be started, halving.  None: not even the hard limit allows one.  Leaves the soft limit changed.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = 1 << 22 if hard == resource.RLIM_INFINITY else hard
+
+    def starts(limit: int) -> bool:
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+        try:
+            _thread.start_new_thread(int, ())
+        except RuntimeError:
+            return False
+        while len(os.listdir("/proc/self/task")) > 1:  # gone before anything else is closed
+            time.sleep(0)
+        return True
+
+    low, high = 0, 1
+    while not starts(high):
+        if high == most:
+            return None
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if starts(middle) else (middle, high)
+    return high - 1
+
+
+def _limit_tasks(further: int) -> None:
+    """This process may start `further` threads beyond what the user runs now; others of the user are not touched."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    running = running_tasks()
+    cap = hard if running is None else running + further
+    if hard != resource.RLIM_INFINITY:
+        cap = min(cap, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (cap, cap))
+
+
 def drop_bounding_set() -> None:
     """Capabilities that no process below this one can ever have; without the right to do so it needs none."""
     for capability in range(64):
@@ -120,6 +164,8 @@ def close(plan: Plan, rules: int | None, memory_bytes: int, cpu_seconds: int) ->
         return
     if plan.linux:
         _drop_capabilities()
+        if plan.further is not None:  # without capabilities, which would lift the limit
+            _limit_tasks(plan.further)
         syscalls.call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if rules is not None:
         landlock.restrict(rules)

@@ -103,8 +103,8 @@ THREADED = (
 )
 """Allowed besides where the profile has threads."""
 
-_WRITING_FLAGS = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
-"""O_WRONLY|O_RDWR, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE's own bit."""
+_REFUSED_FLAGS = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000 | 0o10000000
+"""O_WRONLY|O_RDWR, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE's own bit, and O_PATH, which Landlock lets pass anywhere."""
 _PROT_EXEC = 4
 _THREAD_FLAGS = 0x00010000 | 0x00000100 | 0x00000800  # CLONE_THREAD | CLONE_VM | CLONE_SIGHAND
 _NAMESPACE_FLAGS = 0x7E020080
@@ -202,9 +202,9 @@ def build(rules: Rules, machine: str) -> Filter:
 
     for name in PLAIN + (THREADED if rules.threads else ()):
         rule(name, [_ret(ALLOW)])
-    no_write = _none_of(2, _WRITING_FLAGS, ERRNO | EACCES) if rules.opening else [_ret(ERRNO | EACCES)]
+    no_write = _none_of(2, _REFUSED_FLAGS, ERRNO | EACCES) if rules.opening else [_ret(ERRNO | EACCES)]
     rule("openat", no_write)
-    rule("open", _none_of(1, _WRITING_FLAGS, ERRNO | EACCES) if rules.opening else [_ret(ERRNO | EACCES)])
+    rule("open", _none_of(1, _REFUSED_FLAGS, ERRNO | EACCES) if rules.opening else [_ret(ERRNO | EACCES)])
     for name in ("mmap", "mprotect"):
         rule(name, [_ret(ALLOW)] if rules.executable else _none_of(2, _PROT_EXEC, ERRNO | EPERM))
     rule("ioctl", _one_of(1, _IOCTLS))

@@ -101,8 +101,8 @@ class Zygote:
         channel = socket.socket(fileno=reply)
         try:
             process = self._start(job, log, result, request)
-        except OSError as error:
-            _send(channel, {"failed": f"no new process: {error}"})
+        except Exception as error:  # a library that watches os.fork may raise anything
+            _send(channel, {"failed": f"no new process: {error}"[: MESSAGE // 2]})
             channel.close()
             return True
         finally:
@@ -115,7 +115,10 @@ class Zygote:
     def _start(self, job: int, log: int, result: int, request: dict[str, Any]) -> int:
         process = int(self._forker.fork())
         if process == 0:
-            self._be_child(job, log, result, request)
+            try:
+                self._be_child(job, log, result, request)
+            finally:  # never back into the zygote's loop
+                os._exit(1)
         return process
 
     def _be_child(self, job: int, log: int, result: int, request: dict[str, Any]) -> NoReturn:

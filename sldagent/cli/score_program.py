@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the program; one sentence and exit code 2 where it cannot be run or the guard refuses it."""
+    """Score the program; one sentence and exit code 2 where it cannot be run or the guard refuses it.
+
+    A program that ran and was not scored is logged as a reading without figures.
+    """
     from sldagent.fitted import check_split
     from sldagent.foreign.guard import over_limit
     from sldagent.foreign.program import is_foreign, read_program
@@ -36,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     predicted = scored.guarded.predictions
     if predicted is None:
         detail = "" if scored.failure is None else scored.failure.detail
+        with open_archive(args, read_only=False) as archive:
+            archive.log_scoring(program.name, args.split, rows.source, len(rows.X), {})
         if not args.json:
             _show_findings(program)
             _show_log(scored.feedback)

@@ -14,7 +14,7 @@ NEAR = math.log(1.5)
 """Laws within this of the best X are always candidates for the choice."""
 FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
-CLOSE = 5.0
+CLOSE = 2.0
 """Description lengths (nats) closer than this to the lowest are alike: X decides among them."""
 
 SHORTLIST = 3
@@ -41,7 +41,7 @@ def paired_error(a: Evaluation, b: Evaluation) -> float:
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those within 5 nats
+    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those within 2 nats
     of the lowest MDL; of these the lowest X.  If that law does not beat the best catalogue law by one paired standard error,
     the catalogue law is recommended.
 

@@ -42,7 +42,7 @@ class ForeignProgram:
     @property
     def precision(self) -> float:
         """Relative difference that rounding can make: jax computes in single precision."""
-        return 1e-4 if "jax" in self.lint.modules else 1e-8
+        return 1e-5 if "jax" in self.lint.modules else 1e-8
 
 
 def read_program(path: Path) -> ForeignProgram:

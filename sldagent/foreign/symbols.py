@@ -1,8 +1,9 @@
 """Symbolic numbers for reading a law off a program: every number knows its expression and its value on one example.
 
-A program is followed on a few example rows and parameters.  Arithmetic builds expressions; a comparison, a maximum or a
-clip is decided by the example's values and remembered as an assumption, which the translation's numerical check then tests
-on other rows and parameters.
+A program is followed on a few example rows and parameters.  Arithmetic builds expressions; a comparison of rows, and a
+safeguard (a constant bound, an absolute value), is decided by the example's values and remembered as an assumption, which
+the translation's numerical check then tests on other rows and parameters.  A choice that fitted parameters have a part in is
+refused: parameters of another fit may choose otherwise, and no check near the fitted ones would see it.
 """
 
 from __future__ import annotations
@@ -51,11 +52,14 @@ class Trail:
 
 
 class Symbol:
-    """A number that depends on variables or parameters: `expr`, its `value` on the example, its number of nodes `size`."""
+    """A number that depends on variables or parameters: `expr`, its `value` on the example, its number of nodes `size`.
 
-    __slots__ = ("expr", "size", "trail", "value")
+    `fitted`: parameters are among what it depends on.
+    """
 
-    def __init__(self, trail: Trail, expr: Expr, value: float, size: int = 1) -> None:
+    __slots__ = ("expr", "fitted", "size", "trail", "value")
+
+    def __init__(self, trail: Trail, expr: Expr, value: float, size: int = 1, fitted: bool = False) -> None:
         trail.step()
         if size > MAX_SIZE:
             raise Untranslatable(f"the law has more than {MAX_SIZE} nodes")
@@ -63,6 +67,7 @@ class Symbol:
         self.expr = expr
         self.value = value
         self.size = size
+        self.fitted = fitted
 
     def __add__(self, other: Any) -> Any:
         return NotImplemented if isinstance(other, np.ndarray) else plus(self, other)
@@ -101,7 +106,7 @@ class Symbol:
         return self
 
     def __bool__(self) -> bool:
-        return bool(decide(self, self.value != 0.0, "a number that is not zero"))
+        return chosen((self,), self.value != 0.0, "a number that is not zero")
 
 
 def value_of(x: Any) -> float:
@@ -139,10 +144,15 @@ def _symbolic(*parts: Any) -> bool:
     return any(isinstance(p, Symbol) for p in parts)
 
 
+def _fitted(*parts: Any) -> bool:
+    return any(isinstance(p, Symbol) and p.fitted for p in parts)
+
+
 def _made(build: Callable[..., Expr], value: Callable[..., float], *parts: Any) -> Symbol:
     pairs = [_expr(p) for p in parts]
     example = guarded(value, *(value_of(p) for p in parts))
-    return Symbol(_trail(*parts), build(*(e for e, _ in pairs)), example, 1 + sum(s for _, s in pairs))
+    size = 1 + sum(s for _, s in pairs)
+    return Symbol(_trail(*parts), build(*(e for e, _ in pairs)), example, size, _fitted(*parts))
 
 
 def guarded(f: Callable[..., Any], *values: float) -> float:
@@ -232,12 +242,24 @@ def decide(witness: Any, outcome: bool, what: str) -> bool:
     return outcome
 
 
+def chosen(witnesses: tuple[Any, ...], outcome: bool, what: str) -> bool:
+    """A choice between forms by the example's values; an assumption where only rows have a part in it.
+
+    Raises `Untranslatable` where a parameter has: a law has one form for all parameters.
+    """
+    if _fitted(*witnesses):
+        raise Untranslatable("a choice depends on fitted parameters")
+    if _symbolic(*witnesses):
+        _trail(*witnesses).assume(what)
+    return outcome
+
+
 def magnitude(a: Any) -> Any:
     """|a|: kept where a is a bare parameter (it may become a positive one), else decided by the example."""
     if not isinstance(a, Symbol):
         return abs(a)
     if a.expr.op == "par":
-        return Symbol(a.trail, Expr("abs", (a.expr,)), abs(a.value), a.size + 1)
+        return Symbol(a.trail, Expr("abs", (a.expr,)), abs(a.value), a.size + 1, a.fitted)
     if a.expr.op in ("abs", "exp"):
         return a
     a.trail.assume("an absolute value keeps its sign")
@@ -259,8 +281,12 @@ def _bounded(a: Any, b: Any, *, lower: bool) -> Any:
     for bare, bound in ((a, b), (b, a)):
         if isinstance(bare, Symbol) and not isinstance(bound, Symbol) and bare.expr.op in ("par", "clip"):
             return _clipped(bare, value_of(bound), lower)
-    _trail(a, b).assume("a maximum or minimum is taken by the same side")
-    return a if (value_of(a) >= value_of(b)) == lower else b
+    said = "a maximum or minimum is taken by the same side"
+    first = (value_of(a) >= value_of(b)) == lower
+    if isinstance(a, Symbol) and isinstance(b, Symbol):
+        return a if chosen((a, b), first, said) else b
+    _trail(a, b).assume(said)
+    return a if first else b
 
 
 def _clipped(bare: Symbol, bound: float, lower: bool) -> Any:
@@ -274,12 +300,11 @@ def _clipped(bare: Symbol, bound: float, lower: bool) -> Any:
     value = max(bare.value, bound) if lower else min(bare.value, bound)
     if low >= high:
         return bound
-    return Symbol(bare.trail, Expr("clip", (inner, num(low), num(high))), value, bare.size)
+    return Symbol(bare.trail, Expr("clip", (inner, num(low), num(high))), value, bare.size, bare.fitted)
 
 
 def compare(op: str, a: Any, b: Any) -> bool:
     """A comparison of two numbers, decided by the example."""
     x, y = value_of(a), value_of(b)
     outcome = {"<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y, "==": x == y, "!=": x != y}[op]
-    witness = a if isinstance(a, Symbol) else b
-    return decide(witness, outcome, f"a comparison ({op}) has the same outcome everywhere")
+    return chosen((a, b), outcome, f"a comparison ({op}) has the same outcome everywhere")

@@ -106,7 +106,7 @@ def _form(tree: ast.Module, task: Task, X: FloatArray, parameters: FloatArray, t
         rows[r, k] = Symbol(trail, var(task.symbols[k], str(r)), float(X[r, k]))
     vector = np.empty(parameters.shape, dtype=object)
     for position, index in enumerate(np.ndindex(*parameters.shape)):
-        vector[index] = Symbol(trail, par(str(position)), float(parameters[index]))
+        vector[index] = Symbol(trail, par(str(position)), float(parameters[index]), fitted=True)
     result = Interpreter(tree, trail).call(PREDICT, rows, vector)
     T, n = len(task.targets), len(X)
     if not isinstance(result, (np.ndarray, list, tuple)):

@@ -75,9 +75,9 @@ def run(zygote: Zygote, payload: tuple[bytes, ...], limits: Limits, memory_bytes
     """
     with contextlib.ExitStack() as files:
         job = _owned(files, sealed(payload))
-        log, log_end = os.pipe()
+        log, log_end = channel()
         _owned(files, log)
-        result, result_end = os.pipe()
+        result, result_end = channel()
         _owned(files, result)
         ours, theirs = socket.socketpair(socket.AF_UNIX, SOCKET_KIND)
         files.enter_context(ours)
@@ -90,6 +90,19 @@ def run(zygote: Zygote, payload: tuple[bytes, ...], limits: Limits, memory_bytes
         outcome = _Listener(ours, log, result, limits, memory_bytes).listen(files)
         outcome.job_read = os.lseek(job, 0, os.SEEK_CUR) > 0
         return outcome
+
+
+def channel() -> tuple[int, int]:
+    """A file to read from and one to write to.
+
+    On Linux two sockets: whoever writes to a pipe may open its reading end by /proc/self/fd, and no socket can be opened
+    anew.  Elsewhere, where there is no such way, a pipe.
+    """
+    if sys.platform != "linux":
+        return os.pipe()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours.shutdown(socket.SHUT_WR)
+    return ours.detach(), theirs.detach()
 
 
 def _owned(files: contextlib.ExitStack, descriptor: int) -> int:

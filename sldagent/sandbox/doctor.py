@@ -72,7 +72,7 @@ def examine(mode: Mode = "auto") -> Report:
             trials = tuple(_attempt(escape, bait, jail, free) for escape in escapes.ESCAPES)
             layers = jail.layers
     except JailUnavailable as error:
-        advice = (*(ADVICE[name] for name in _NEEDED[:2]), "or Docker, with --jail docker")
+        advice = () if mode == "docker" else (*(ADVICE[name] for name in _NEEDED[:2]), "or Docker, with --jail docker")
         return Report(None, (), False, f"This host is NOT safe for untrusted code: {error}", advice)
     breaches = [trial.name for trial in trials if trial.outcome == "BREACH"]
     safe = layers.safe and not breaches
@@ -114,4 +114,6 @@ def _verdict(layers: Layers, trials: tuple[Trial, ...], breaches: list[str]) -> 
 
 
 def _advice(layers: Layers) -> tuple[str, ...]:
+    if layers.mode == "unsafe-local":
+        return ("another --jail than 'unsafe-local': 'sldagent doctor' alone says what this host has",)
     return tuple(text for name, text in ADVICE.items() if name in layers.missing)

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -151,7 +152,7 @@ class _LocalJail:
         self._group = cgroup.make(parallel * limits.memory_bytes + (2 << 30), 64 * (parallel + 1))
         if mode == "no-namespaces":
             without |= {"namespaces"}
-        full = Setup(profile, modules, mode != "unsafe-local", tuple(sorted(without)))
+        full = Setup(profile, modules, mode != "unsafe-local", tuple(sorted(without)), parallel)
         self._zygote, self._setup, refused = self._first(full)
         self.layers = self._layers(mode, refused)
         if not self.layers.safe and mode != "unsafe-local":
@@ -167,7 +168,7 @@ class _LocalJail:
         if "namespaces" in setup.without or not setup.hardened or sys.platform != "linux":
             self.close()
             raise JailUnavailable(_sentence(refused))
-        fewer = Setup(setup.profile, setup.modules, True, (*setup.without, "namespaces"))
+        fewer = replace(setup, without=(*setup.without, "namespaces"))
         try:
             return self._start(fewer), fewer, refused
         except StartError as error:

@@ -45,12 +45,14 @@ class Setup:
         profile, modules: what is loaded.
         hardened: False: no layer of the jail but the process and its limits.
         without: layers left out ("namespaces", "landlock", "seccomp").
+        parallel: calls that run at once.
     """
 
     profile: Profile
     modules: tuple[str, ...]
     hardened: bool
     without: tuple[str, ...] = ()
+    parallel: int = 1
 
     def config(self) -> bytes:
         content = {
@@ -58,6 +60,7 @@ class Setup:
             "modules": list(self.modules),
             "hardened": self.hardened,
             "without": list(self.without),
+            "parallel": self.parallel,
             "path": guest.import_path(self.profile, self.modules),
         }
         return json.dumps(content).encode()
@@ -103,19 +106,13 @@ class Zygote:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, SOCKET_KIND)
         self._lock = threading.Lock()
         self._log = open(scratch(), "w+b")  # noqa: SIM115 - lives as long as the process
-        with theirs:
-            theirs.set_inheritable(True)
-            prefix = macos.command(guest.import_path(setup.profile, setup.modules)) if setup.hardened else []
-            self._process = subprocess.Popen(
-                [*prefix, *guest.command(theirs.fileno())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._log,
-                pass_fds=(theirs.fileno(),),
-                env=guest.environment(),
-                cwd="/",
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                self._process = self._popen(setup, theirs)
+        except OSError as error:  # no executable interpreter, or no process or file left for it
+            self._control.close()
+            self._log.close()
+            raise StartError(f"the guest cannot be started: {error}") from None
         try:
             if group is not None:
                 group.add(self._process.pid)
@@ -123,6 +120,20 @@ class Zygote:
         except BaseException:
             self.end()
             raise
+
+    def _popen(self, setup: Setup, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        theirs.set_inheritable(True)
+        prefix = macos.command(guest.import_path(setup.profile, setup.modules)) if setup.hardened else []
+        return subprocess.Popen(
+            [*prefix, *guest.command(theirs.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            pass_fds=(theirs.fileno(),),
+            env=guest.environment(),
+            cwd="/",
+            start_new_session=True,
+        )
 
     def _begin(self, setup: Setup) -> Mapping[str, Any]:
         assert self._process.stdin is not None

@@ -26,8 +26,8 @@ def test_lowest_mdl_among_the_indistinguishable():
 
 
 def test_error_decides_between_nearly_equal_description_lengths():
-    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -16))]).index == 2
-    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -14))]).index == 1
+    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -18.5))]).index == 2
+    assert choose([(0, law(-5.0, 10)), (1, law(-4.8, -20)), (2, law(-4.9, -17))]).index == 1
 
 
 def test_wide_paired_error_admits_more_laws_but_never_beyond_ln_two():

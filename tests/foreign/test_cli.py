@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def custom_fit(rows, targets, law):
     print("fitting")
     return least_squares(law.residuals, [2.0, 100.0, 0.2], jac=law.jacobian, x_scale="jac").x
 """
+
+RETURNS = "def scaling_law_func(x, p):\n    return {}\ndef fit_scaling_law(x, y):\n    return {}\n"
 
 
 class Shared:
@@ -82,17 +85,21 @@ def test_score_shows_findings_and_marks_output(table: Path, archive: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "said", "ran"),
     [
-        ("def scaling_law_func(", "not valid Python"),
-        ("def scaling_law_func(x, p):\n    return x\n", "does not define fit_scaling_law"),
-        ("#" + "x" * 10_000_000, "10.0 MB"),
-        ("import nowhere\ndef scaling_law_func(x, p):\n    return x\ndef fit_scaling_law(x, y):\n    return y\n", "nowhere"),
-        ("def scaling_law_func(x, p):\n    return x\ndef fit_scaling_law(x, y):\n    return [1.0]\n", "shape"),
-        ("def scaling_law_func(x, p):\n    return x[:, 0]\ndef fit_scaling_law(x, y):\n    return y\n", "behaviour guard"),
+        ("def scaling_law_func(", "not valid Python", False),
+        ("def scaling_law_func(x, p):\n    return x\n", "does not define fit_scaling_law", False),
+        ("#" + "x" * 10_000_000, "10.0 MB", False),
+        (f"import nowhere\n{RETURNS.format('x', 'y')}", "nowhere", False),
+        (RETURNS.format("x", "[1.0]"), "shape", True),
+        (RETURNS.format("x[:, 0]", "[1 / 0]"), "ZeroDivisionError", True),
+        (RETURNS.format("x[:, 0]", "y"), "behaviour guard", True),
     ],
 )
-def test_score_of_what_cannot_be_scored(source: str, said: str, table: Path, archive: str, tmp_path: Path) -> None:
+def test_score_of_what_cannot_be_scored(
+    source: str, said: str, ran: bool, table: Path, archive: str, tmp_path: Path
+) -> None:
+    """One sentence; what ran is in the archive as a reading that gave no figures."""
     path = tmp_path / "bad.py"
     path.write_text(source)
     for more in ([], ["--json"]):
@@ -100,6 +107,12 @@ def test_score_of_what_cannot_be_scored(source: str, said: str, table: Path, arc
         assert done.code == 2
         assert said in done.err
         assert done.err.count("\n") == 1
+    if ran:
+        with Archive.open(archive, read_only=True) as opened:
+            logged = opened.scorings()
+            figures = opened.query("SELECT law, split, rows, r2, nmse, nmae FROM scoring")[1]
+        assert figures == [("bad.py", "test", 10, None, None, None)] * 2
+        assert all(math.isnan(reading.r2) and reading.per_target == {} for reading in logged)
 
 
 def test_score_a_program_of_our_own_language(table: Path, archive: str, tmp_path: Path) -> None:
@@ -109,6 +122,22 @@ def test_score_a_program_of_our_own_language(table: Path, archive: str, tmp_path
     assert done.code == 0, done.err
     assert done.json["formula"] == "E + A*(N*D)**-a"
     assert done.json["rows"] == 10
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"def law(N, E):\n    return E + foo(N)\n", "foo"), (b"def law(N, E):\n    return E + '\xe9'\n", "not UTF-8 text")],
+)
+def test_what_is_wrong_with_a_law_names_its_file(
+    table: Path, archive: str, tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_bytes(content)
+    for words in (["fit", table, "--law", path], ["discover", table, "--seed-program", path], ["score", path, table]):
+        done = sldagent(*words, *COLUMNS, "--archive", archive)
+        assert done.code == 2
+        assert said in done.err and "wrong.py" in done.err
+        assert done.err.count("\n") == 1
 
 
 def test_unsafe_local_is_loud_and_recorded(table: Path, archive: str, monkeypatch: pytest.MonkeyPatch) -> None:

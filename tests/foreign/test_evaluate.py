@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from sldagent import session
 from sldagent.evaluation.evaluate import Evaluator
+from sldagent.foreign.check import check
 from sldagent.foreign.evaluate import judge, score
 from sldagent.foreign.jails import ProgramJails
-from sldagent.foreign.program import ForeignProgram, read_program
+from sldagent.foreign.program import ForeignProgram, Runner, is_foreign, read_program
+from sldagent.foreign.translate import translate
 from sldagent.laws.render import render_expr
 from sldagent.sandbox import Answer, Jail, Job, Limits
 from sldagent.tasks.task import Task
@@ -129,3 +132,41 @@ def test_what_is_printed_is_marked_and_capped(
     assert not {"\x1b", "\u202e"} & set(scored.feedback)
     assert "hello xxx" in scored.feedback
     assert len(scored.feedback) <= 2000
+
+
+def test_a_branch_taken_by_one_training_row_alone_is_no_law(
+    jail: Jail, program: Callable[[str], ForeignProgram], plain: Callable[..., Task]
+) -> None:
+    """Of 400 rows the numerical check samples 40; the row between them counts too."""
+    few = plain(1)
+    X = np.geomspace(1.0, 100.0, 400)[:, None]
+    task = replace(few, X=X, Y=2.0 / X, group=np.zeros(400, np.int64), split=np.array(["train"] * 400))
+    for where, exact in ((-9.0, True), (float(X[5, 0]), False)):
+        given = program(
+            "import numpy as np\ndef fit_scaling_law(x, y):\n    return [2.0, 1.0]\ndef scaling_law_func(x, p):\n"
+            f"    return p[0] * x[:, 0] ** -p[1] * np.where(np.abs(x[:, 0] - {where}) < 1e-4, 2, 1)\n"
+        )
+        assert given.lint.tree is not None
+        runner, parameters = Runner(given, jail, 1), np.array([[2.0, 1.0]])
+        found = translate(given.lint.tree, task, X, parameters[0])
+        assert found.program is not None, found.reason
+        checked = check(found, runner, task, parameters, np.random.default_rng(0))
+        assert (checked.program is not None) is exact
+        assert ("on 1 of" in checked.reason) is not exact
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("def law(x):\n    return x\ndef fit_scaling_law(x, y):\n    return [1.0]\n", True),
+        ("def law(x):\r\n    return x\r\nscaling_law_func = law\r\n", True),
+        ("\ufeffdef law(N, E):\n    return E * N\n", False),
+        ("def  law (N, E):\n    return E * N  # not scaling_law_func\n", False),
+        ("class Law:\n    def law(self):\n        return 1\n", True),
+        ("", True),
+    ],
+)
+def test_whose_format_a_file_has(text: str, foreign: bool, tmp_path: Path) -> None:
+    path = tmp_path / "given.py"
+    path.write_bytes(text.encode())
+    assert is_foreign(path) is foreign

@@ -111,6 +111,58 @@ def test_safeguards_around_parameters_become_declarations(plain: Callable[..., T
 
 
 @pytest.mark.parametrize(
+    "body",
+    ["return p[0] + X[:, 0] ** -np.maximum(p[1], 0.05)", "return abs(p[0]) + p[0] * p[1] * np.log(X[:, 0])"],
+)
+def test_a_safeguard_of_a_parameter_that_is_left_out_is_said(body: str, plain: Callable[..., Task]) -> None:
+    found = agrees(of(body), plain(1), np.array([1.5, 0.5]))
+    assert "a parameter never acts" in found.assumptions[0]
+
+
+def test_of_bounds_that_cross_the_last_one_counts(plain: Callable[..., Task]) -> None:
+    agrees(of("return p[0] * X[:, 0] ** -np.clip(p[1], 0.6, 0.4)"), plain(1), np.array([1.5, 0.5]))
+    agrees(of("return p[0] * X[:, 0] ** -np.maximum(np.minimum(p[1], 0.4), 0.6)"), plain(1), np.array([1.5, 0.5]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return max(p) * X[:, 0]",
+        "return np.min(p) * X[:, 0]",
+        "return np.maximum(p[0], p[1] + 1) * X[:, 0]",
+        "return (p[0] if p[1] > 3 else p[2]) * X[:, 0]",
+        "if p[2] > 0.5:\n    return p[0] * X[:, 0]\nreturn p[1] * X[:, 0]",
+        "return (p[0] if p[1] else p[2]) * X[:, 0]",
+        "return (p[0] if not p[1] - 1.0 else p[2]) * X[:, 0]",
+        "return np.where(X[:, 0] > p[1], p[0] * X[:, 0], p[2])",
+        "return np.where(p[0] * X[:, 0] <= 1e9, p[0] * X[:, 0], p[2])",
+        "return np.maximum(p[0] * X[:, 0], p[1])",
+        "return p[0] * X[:, 0] * np.clip(p[1], 0, 1) * (np.clip(p[2], 0, 1) == p[2])",
+        "return p[0] * X[:, 0] * (2 if p[1] != p[1] else 1)",
+        "return p[[float(q) > 0.1 for q in p]][0] * X[:, 0]",
+    ],
+)
+def test_a_choice_by_fitted_parameters_is_no_law(body: str, plain: Callable[..., Task]) -> None:
+    found = read(of(body), plain(1), [1.5, 0.5, 0.4])
+    assert found.program is None
+    assert "a choice depends on fitted parameters" in found.reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return np.where(X[:, 0] > 0, p[0] * X[:, 0], p[1]) + p[2]",
+        "return np.maximum(p[0] * X[:, 0] + p[1] * p[2], 1e-12)",
+        "return np.clip(p[0] * X[:, 0] - p[1] * p[2], -1e9, 1e9)",
+        "return p[0] * np.maximum(X[:, 0], 1e-9) + abs(p[1] * X[:, 0]) + p[2]",
+        "y = p[0] * X[:, 0] + p[1] - p[2]\nreturn np.where(np.isfinite(y), y, 0.0)",
+    ],
+)
+def test_choices_by_rows_and_safeguards_are_assumptions(body: str, plain: Callable[..., Task]) -> None:
+    assert agrees(of(body), plain(1), np.array([1.5, 0.5, 0.4])).assumptions
+
+
+@pytest.mark.parametrize(
     ("body", "said"),
     [
         ("return p[0] * (X[:, 0] - X[:, 0].mean())", "depends on other rows"),
@@ -126,6 +178,9 @@ def test_safeguards_around_parameters_become_declarations(plain: Callable[..., T
         ("return p[0] * X[:, int(p[1])]", "cannot be followed|index"),
         ("return missing(X)", "missing"),
         ("return p[0] * X[:, 0] + float('nan')", "a str"),
+        ("return p[0] * X[:, 0] * (2.0 if p[1] in (0.5, 1.0) else 1.0)", "plain number"),
+        ("return p[0] * X[:, 0] * (2.0 if list(p) == [1.0, 0.5] else 1.0)", "compares"),
+        ("y = p[0] * X[:, 0]\nfor i in range(1, int(p[1])):\n    y = y + 1.0\nreturn y", "range"),
     ],
 )
 def test_what_cannot_be_read(body: str, said: str, plain: Callable[..., Task]) -> None:
@@ -150,6 +205,12 @@ def test_what_cannot_be_read(body: str, said: str, plain: Callable[..., Task]) -
         "n = 3\nfor i in range(3000):\n    n = n * n\nreturn n * X[:, 0]",
         "return np.linspace(0, 1, 10**9)",
         "return np.tile(X, (10**6, 1))",
+        "return p[0] * X[:, 0] * sum(range(10**8))",
+        "return p[0] * X[:, 0] * len(list(range(10**10)))",
+        "a, b = [1.0], [1.0]\nfor i in range(40):\n    a, b = [a, a], [b, b]\nreturn p[0] * X[:, 0] * (2 if a == b else 1)",
+        "a, b = [1.0], [1.0]\nfor i in range(40):\n    a, b = [a, a], [b, b, b]\nreturn p[0] * X[:, a in b]",
+        "a = np.ones((60, 1))\nfor i in range(3000):\n    a * np.ones((1, 60))\nreturn p[0] * X[:, 0]",
+        "a = np.ones((60, 1))\nfor i in range(3000):\n    a < np.ones((1, 60))\nreturn p[0] * X[:, 0]",
     ],
 )
 def test_nothing_runs_away(body: str, plain: Callable[..., Task]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sldagent.sandbox import Answer, Jail, Jails, Job, Limits
+from sldagent.sandbox import Answer, Jail, Jails, Job, Limits, call
+from sldagent.sandbox.jail import payload_of
+from sldagent.sandbox.keeper import ZygoteGone
 from tests.sandbox.helpers import ATTACK, POWER_LAW, ROWS, SHORT, X, body
 
 Fit = Callable[..., Answer]
@@ -245,6 +248,59 @@ def test_a_dead_and_a_stuck_zygote_are_replaced(monkeypatch: pytest.MonkeyPatch)
         assert made._backend._zygote.pid != second.pid  # type: ignore[attr-defined]
     answer = made.call(Job(POWER_LAW, "fit", ROWS), SHORT)
     assert failure(answer) == "jail"
+
+
+_WATCHES = """
+import resource, sys
+forks = 0
+def watch(event, arguments):
+    global forks
+    forks += event == "os.fork"
+    if event == "os.fork" and ({condition}):
+        raise RuntimeError("no fork now")
+sys.addaudithook(watch)
+"""
+
+
+def test_a_library_that_watches_forks_costs_no_layer(jail: Jail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a call it refuses os.fork with an error that no kernel gives."""
+    inside = "resource.getrlimit(resource.RLIMIT_NPROC)[0] == 1"
+    (tmp_path / "fork_watch.py").write_text(_WATCHES.format(condition=inside))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Jail(modules=["fork_watch"], parallel=1) as made:
+        assert made.failed_imports == {}
+        assert set(made.layers.active) == set(jail.layers.active)
+        answer = made.call(Job(body("os.fork()"), "fit", ROWS), SHORT)
+        assert answer.failure is not None and "no fork now" in answer.failure.message
+
+
+def test_a_library_that_stops_forks_does_not_end_the_zygote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fork_stop.py").write_text(_WATCHES.format(condition="forks > 2"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Jail(modules=["fork_stop"], mode="no-namespaces", parallel=1) as made:
+        assert made.call(Job(POWER_LAW, "fit", ROWS), SHORT).failure is None
+        answer = made.call(Job(POWER_LAW, "fit", ROWS), SHORT)  # refused; a new zygote makes it
+        assert answer.failure is None
+        zygote = made._backend._zygote  # type: ignore[attr-defined]
+        payload = payload_of(Job(POWER_LAW, "fit", ROWS))
+        with pytest.raises(ZygoteGone, match="no new process: no fork now"):
+            call.run(zygote, payload, SHORT, 1 << 30, 5)
+        assert zygote.alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files are opened anew by /proc")
+def test_log_and_answer_cannot_be_opened_anew() -> None:
+    """Their other ends would be open to whoever writes to them."""
+    text = """
+for file in (1, 2, 3):
+    try:
+        print(os.open(f"/proc/self/fd/{file}", os.O_RDONLY))
+    except OSError as error:
+        print(error.errno)
+"""
+    with Jail(mode="unsafe-local") as free:
+        answer = free.call(Job(body(f"{text}\nreturn [1.0]"), "fit", ROWS), SHORT)
+    assert answer.log.split() == ["6"] * 3  # ENXIO
 
 
 def test_jobs_that_no_jail_takes(jail: Jail) -> None:

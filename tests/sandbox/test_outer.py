@@ -10,7 +10,7 @@ import pytest
 
 from sldagent.cli.main import main
 from sldagent.errors import JailUnavailable
-from sldagent.sandbox import Answer, Job, Layers, Limits, cgroup, macos
+from sldagent.sandbox import Answer, Jail, Job, Layers, Limits, cgroup, macos
 from sldagent.sandbox.doctor import Report, examine
 
 
@@ -105,6 +105,18 @@ def test_a_breach_makes_a_host_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sldagent.sandbox.doctor.Jail", OpenDoor)
     report = examine()
     assert not report.safe and "got through" in report.verdict
+
+
+def test_a_host_without_the_interpreter_has_no_jail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sldagent.sandbox.guest.sys.executable", "/nonexistent/python")
+    with pytest.raises(JailUnavailable, match="cannot be started"):
+        Jail()
+
+
+def test_the_way_out_of_no_jail_is_another_mode() -> None:
+    report = examine("unsafe-local")
+    assert not report.safe
+    assert len(report.advice) == 1 and "unsafe-local" in report.advice[0]
 
 
 def test_the_states_name_every_layer_once() -> None:

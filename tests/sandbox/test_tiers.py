@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sldagent.errors import JailUnavailable
-from sldagent.sandbox import Jail, Job, Layers, guest
+from sldagent.sandbox import Jail, Job, Layers, Limits, guest
 from sldagent.sandbox.escapes import ESCAPES, bait
 from tests.sandbox.conftest import start
 from tests.sandbox.helpers import POWER_LAW, ROWS, SHORT, body
@@ -148,6 +148,29 @@ def test_the_jax_profile() -> None:
             assert answer.failure is None, answer.failure
             assert answer.arrays["params/0"].tolist() == [2.0, 4.0]
         assert tried(jail) == ["machine-code"]
+
+
+@LINUX
+def test_threads_of_jax_are_capped_without_a_namespace_too() -> None:
+    """Beyond what the user runs already, which counts; every call at once may have its share."""
+    pytest.importorskip("jax")
+    count = """
+import resource, threading
+started = 0
+try:
+    while started < 1000:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        started += 1
+except RuntimeError:
+    pass
+return [started, *resource.getrlimit(resource.RLIMIT_NPROC)]"""
+    code = body("import jax, jax.numpy as jnp\nreturn jax.jit(lambda p: 2.0 * p)(jnp.array([1.0, 2.0]))")
+    with start(profile="jax", mode="no-namespaces", parallel=2) as jail:
+        answer = jail.call(Job(body(count), "fit", ROWS), Limits(wall_seconds=60.0, memory_bytes=16 << 30))
+        assert answer.failure is None, answer.failure
+        started, soft, hard = answer.arrays["params/0"]
+        assert 100 <= started <= 128 < soft == hard
+        assert jail.call(Job(code, "fit", ROWS)).arrays["params/0"].tolist() == [2.0, 4.0]
 
 
 @pytest.mark.parametrize(
