@@ -15,7 +15,7 @@ PYTEST_ARGS ?= -q -n 2 --dist loadfile
 help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
-	@echo "make attack     every attack on the jail, and thousands of crashes and kills (minutes)"
+	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
 	@echo "make bench      time the fits and a short discovery"
 	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
 	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
@@ -44,7 +44,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 attack: $(STAMP)
-	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox
+	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/chat
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

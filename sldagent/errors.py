@@ -49,3 +49,7 @@ class ConfigError(SldagentError):
 
 class JailUnavailable(SldagentError):
     """Untrusted code cannot be run safely on this host."""
+
+
+class ChatError(SldagentError):
+    """A language model cannot be asked, or gave no usable answer."""

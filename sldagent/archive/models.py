@@ -249,27 +249,36 @@ class Shortlist(Base):
 
 
 class ChatCall(Base):
-    """One answer of a language model, found by the hash of its request; written before the answer is
-    parsed."""
+    """One request to a language model and its answer; an answered row never changes.  The row is there before
+    the request is sent, the answer before anybody parses it."""
 
     __tablename__ = "chat_call"
     key: Mapped[str] = mapped_column(primary_key=True)
+    """``content-draw``."""
     backend: Mapped[str]
     model: Mapped[str] = mapped_column(index=True)
     request: Mapped[dict[str, Any]]
     response: Mapped[dict[str, Any] | None] = mapped_column(PortableJSON(none_as_null=True))
+    """NULL: no answer (yet)."""
     error: Mapped[str | None]
+    """Why there will be no answer."""
     tokens_in: Mapped[int | None] = mapped_column(BigInteger)
+    """All of the request's tokens, cached ones included."""
     tokens_out: Mapped[int | None] = mapped_column(BigInteger)
     tokens_cached: Mapped[int | None] = mapped_column(BigInteger)
     cost: Mapped[float | None]
-    """US dollars; NULL: price unknown."""
+    """US dollars; NULL: price or tokens unknown."""
     seconds: Mapped[float | None]
     created: Mapped[datetime] = mapped_column(index=True)
+    content: Mapped[str] = mapped_column(index=True)
+    """SHA-256 of model, messages and parameters, without the draw."""
+    draw: Mapped[int] = mapped_column(BigInteger)
+    finish: Mapped[str | None]
+    """stop, length (cut off), filter or other."""
 
 
 class Ledger(Base):
-    """What a run spent: one row per entry, summed by unit."""
+    """What a run's candidates cost, in the order of commits: one row per entry, summed by unit."""
 
     __tablename__ = "ledger"
     run: Mapped[str] = mapped_column(ForeignKey("run.run"), primary_key=True)
@@ -280,7 +289,7 @@ class Ledger(Base):
     kind: Mapped[str]
     amount: Mapped[float]
     unit: Mapped[str]
-    """tokens, usd, evaluations or seconds."""
+    """calls, tokens, usd, evaluations or seconds."""
     created: Mapped[datetime]
     __table_args__ = (Index(None, "chat_call"),)
 

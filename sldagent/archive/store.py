@@ -25,6 +25,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine
 
 from sldagent.archive import parameters, query, read, references, write
+from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
     Address,
@@ -224,6 +225,10 @@ class Archive:
                 key = None
             law = law_id if key is None else f"{key[0]}-{key[1]}"
             write.add_scoring(connection, law, key, split, source, rows, metrics, self._clock())
+
+    def chats(self) -> ChatStore:
+        """The calls to language models: requests, answers, attempts and what they cost."""
+        return ChatStore(self._read, self._write, self._clock)
 
     # Reading
     #
