@@ -54,7 +54,8 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
         return None
     pick = winner = _pick(usable)
     near = "one law" if len(pick.near) == 1 else f"{len(pick.near)} laws"
-    reason = f"lowest description length (within {CLOSE:g} nats) among the {near} whose extrapolation error is indistinguishable from the best"
+    shortest = f"lowest description length (within {CLOSE:g} nats)"
+    reason = f"{shortest} among the {near} whose extrapolation error is indistinguishable from the best"
     if len(pick.near) == 1:
         reason = "no other law's extrapolation error comes near"
     published = set(catalogue)
