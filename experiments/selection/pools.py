@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from experiments.selection.tables import REAL, TABLES
 from sldagent import session
 from sldagent.archive.store import Archive
+from sldagent.evaluation.probe import beyond_rows
 from sldagent.evolution.config import RunConfig
 from sldagent.fitting.public import predict
 from sldagent.fitting.tape import layout_of
@@ -40,31 +41,12 @@ def judged_r2(task: Task, record: Any) -> float:
 
 
 def beyond(task: Task, record: Any) -> np.ndarray:
-    """Predictions (targets, groups x 16) on a path from the largest training rows to one decade beyond them."""
-    train = task.part("train")
-    rows = []
-    for g in range(len(task.groups)):
-        X = train.X[train.group == g]
-        top = X[np.argsort(_size(task, X))[-4:]]
-        for step in (0.0, 0.33, 0.66, 1.0):
-            for x in top:
-                moved = x.copy()
-                for k, v in enumerate(task.variables):
-                    if v.role == "scale":
-                        moved[k] = x[k] + step * np.log(10) / np.log(v.log_base) if v.log else x[k] * 10**step
-                rows.append((g, moved))
+    """Predictions (targets, points) on the way from the largest training rows to one decade beyond them."""
+    points = beyond_rows(task.part("train"), largest=4)
     program = parse_program(record.source)
-    group = np.array([g for g, _ in rows])
     with np.errstate(all="ignore"):
-        return predict(
-            program.law, record.evaluation.parameters, np.stack([x for _, x in rows]), group, layout_of(task)
-        ).T.astype(np.float32)
-
-
-def _size(task: Task, X: np.ndarray) -> np.ndarray:
-    scale = [k for k, v in enumerate(task.variables) if v.role == "scale"]
-    logs = [X[:, k] if task.variables[k].log else np.log(X[:, k]) for k in scale]
-    return np.mean([(z - z.mean()) / (z.std() or 1.0) for z in logs], axis=0) if logs else X.max(axis=1)
+        values = predict(program.law, record.evaluation.parameters, points.X, points.group, layout_of(task))
+    return values.T.astype(np.float32)
 
 
 def make_pool(name: str, candidates: int, seed: int, workers: int, folder: Path) -> None:

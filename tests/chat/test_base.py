@@ -67,9 +67,9 @@ def test_answers_survive_the_archive(text: str, finish: str, tokens: int | None)
 
 
 def test_redaction() -> None:
-    environment = {"OPENAI_API_KEY": "hunter2hunter2", "HOME": "/home/someone", "MY_TOKEN": "abc"}
-    shown = redacted("key hunter2hunter2\nof /home/someone abc, sk-proj-12345678abc, Bearer xyz", environment)
-    assert shown == f"key {HIDDEN} of /home/someone abc, {HIDDEN}, {HIDDEN}"
+    environment = {"OPENAI_API_KEY": "hunter2hunter2", "PLACE": "somewhere", "MY_TOKEN": "abc"}
+    shown = redacted("key hunter2hunter2\nof somewhere abc, sk-proj-12345678abc, Bearer xyz", environment)
+    assert shown == f"key {HIDDEN} of somewhere abc, {HIDDEN}, {HIDDEN}"
     assert len(redacted("x" * 10_000, {})) == LONGEST
 
 
