@@ -34,11 +34,10 @@ def test_package_installs_and_predicts_without_sldagent(document: dict[str, Any]
     assert all(path.is_file() for path in files)
     site = tmp_path / "site"
     install = ["install", "-q", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", *install, "--target", str(site), str(tmp_path / "law")], check=True, capture_output=True
-    )
+    command = [sys.executable, "-m", "pip", *install, "--target", str(site), str(tmp_path / "law")]
+    subprocess.run(command, check=True, capture_output=True)
     module = package_name(document).replace("-", "_")
-    code = f"import {module}, sys; print(repr(float({module}.predict(3.0, 2.0, group='st_1')))); print('sldagent' in sys.modules)"
+    code = f"import {module} as m, sys; print(float(m.predict(3.0, 2.0, group='st_1')), 'sldagent' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"PYTHONPATH": str(site)}, cwd=site
     )
