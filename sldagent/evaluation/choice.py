@@ -52,8 +52,8 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
     """Recommend one of the evaluated laws, or None when no law is valid.
 
     Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, and that along no
-    variable's cuts give way by more than ln 3, those within 2 nats of the lowest MDL; of these the lowest X.  If that law does
-    not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
+    variable's cuts give way by more than ln 3, those within 2 nats of the lowest MDL; of these the lowest X.  If that law
+    does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
 
     Args:
         entries: (candidate index, evaluation), in any order; equal laws resolve to the earlier index.
