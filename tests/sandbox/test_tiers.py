@@ -93,7 +93,7 @@ import child, lockdown, seccomp, syscalls
 job = os.memfd_create("job"); os.write(job, b"never read"); os.lseek(job, 0, 0)
 log, log_end = os.pipe(); result, result_end = os.pipe(); wrong = os.open(os.devnull, os.O_RDONLY)
 calls = seccomp.build(seccomp.Rules(True, False, False), syscalls.machine())
-plan = lockdown.Plan(1 << 40, calls, wrong, None, None, True, True)
+plan = lockdown.Plan(1 << 40, calls, wrong, None, True, True)
 process = os.fork()
 if process == 0:
     child.run(plan, (job, log_end, result_end), 1 << 28, 10)
