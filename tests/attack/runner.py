@@ -3,8 +3,8 @@
 python -m tests.attack.runner COLUMN [CASE ...]
 
 A column is one of `JAILS` or a naive way of `naive.py`.  Lines are {"begin": case} before and {"case": case, "found": [...],
-"odd": [...], "end": kind} after each attack: `found` are breaches, `odd` what is no breach but is not as it should be either;
-before all, {"layers": [...]} in force.  The process is the evaluator that attacks aim at.
+"odd": [...], "end": kind} after each attack: `found` are breaches, `odd` what is no breach and not as it should be either.
+Before all comes {"layers": [...]} in force.  The process is the evaluator that attacks aim at.
 """
 
 from __future__ import annotations
