@@ -172,7 +172,7 @@ class Controlled:
         reading, writing = os.pipe()
         spec = {
             "way": self._way, "code": case.code(world.words), "words": world.words, "report": writing,
-            "wall": min(case.wall, 3.0), "memory": world.tokens["memory"], "y_test": world.y_test.tolist(),
+            "wall": min(case.wall, 10.0), "memory": world.tokens["memory"], "y_test": world.y_test.tolist(),
             "y": world.y_train.tolist(), "X": world.X_train[:, 0].tolist(), "X_test": world.X_test[:, 0].tolist(),
         }  # fmt: skip
         with open(world.root / "log", "w+b") as log:

@@ -264,3 +264,9 @@ def test_what_counts_as_safe(active: tuple[str, ...], mode: str, safe: bool, red
     assert (layers.safe, layers.reduced) == (safe, reduced)
     assert ("NOT ISOLATED" in layers.describe()) == (not safe)
     assert "cgroup" in layers.describe() and "\n" not in layers.describe()
+
+
+def test_a_call_has_the_memory_of_its_profile() -> None:
+    assert Limits().memory("numpy") == 1 << 30
+    assert Limits(wall_seconds=1.0).memory("jax") == 4 << 30  # JAX maps 2.4 GiB before it computes
+    assert Limits(memory_bytes=5).memory("jax") == 5
