@@ -238,7 +238,7 @@ CRASHES = {
 
 def test_random_crashes_are_told_apart_and_do_no_harm(jail: Jail) -> None:
     rng = random.Random(1)
-    for k in range(2000 if ATTACK else 40):
+    for k in range(2000 if ATTACK else 20):
         text = rng.choice(list(CRASHES))
         limits = Limits(wall_seconds=0.1) if CRASHES[text] == "wall-time" else SHORT
         answer = jail.call(Job(body(text), "fit", ROWS), limits)
