@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float64]
 STEP = 1e-5
 """Step in the logarithm of a variable for the slope of the cost."""
 ROUNDS = 60
+FAR = 1e40
+"""Where the search for a variable's value begins."""
 EXACT = 1e-12
 
 
@@ -43,26 +45,26 @@ class Cost:
     def solve(self, X: FloatArray, column: int, amount: FloatArray) -> FloatArray:
         """(n,) values of one variable at which inputs cost `amount` (n,), the others as in `X`.
 
-        Newton's method on the logarithms of cost and variable: one step for a product of powers.  NaN where there is no
-        such value.
+        Newton's method on the logarithms of cost and variable.  A sum of products of powers with positive factors is convex
+        there, so that from far above the steps come down on the solution without passing it; a single product takes one.
+        NaN where there is no such value: what the other variables cost is too much already.
 
         Raises PlanError where the cost does not grow with the variable.
         """
         X = X.copy()
-        X[:, column] = 1.0
+        X[:, column] = FAR
         wanted = np.log(amount)
         with np.errstate(all="ignore"):
-            for _ in range(ROUNDS):
+            for k in range(ROUNDS):
                 gap = np.log(self(X)) - wanted
-                open_rows = np.abs(gap) > EXACT * np.maximum(1.0, np.abs(wanted))
-                if not open_rows.any():
+                if not (np.abs(gap) > EXACT * np.maximum(1.0, np.abs(wanted))).any():
                     break
                 ahead = X.copy()
                 ahead[:, column] *= np.exp(STEP)
                 slope = (np.log(self(ahead)) - np.log(self(X))) / STEP
-                if not (slope[open_rows & np.isfinite(gap)] > 0).all():
-                    raise PlanError(f"the cost '{self.text}' does not grow with every variable that it is to pay for")
-                X[:, column] *= np.exp(-np.clip(gap / slope, -30.0, 30.0))
+                if k == 0 and not (slope > 0).any():
+                    raise PlanError(f"the cost '{self.text}' does not grow with the variable that is to spend the compute")
+                X[:, column] *= np.exp(-np.clip(gap / np.maximum(slope, 1e-9), -60.0, 60.0))
             value = X[:, column]
             return np.where(np.abs(np.log(self(X)) - wanted) < 1e-9 * np.maximum(1.0, np.abs(wanted)), value, np.nan)
 

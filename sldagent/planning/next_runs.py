@@ -88,7 +88,8 @@ def next_runs(surface: Surface, plan: Allocation, region: Region, count: int, no
         out.append(NextRun(inputs, float(price[best]), width))
     if not out:
         raise PlanError(
-            f"no run within the bounds costs less than the budget of {region.budget:.3g}: the cheapest costs {price.min():.3g}"
+            f"no run within the bounds costs less than the budget of {region.budget:.3g}: "
+            f"the cheapest costs {price.min():.3g}"
         )
     return tuple(out)
 

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 EDGE = 1e-6
 """Distance from a bound, in units of the axis, below which an optimum stands at it."""
-FALSE_POSITIONS = 24
+FALSE_POSITIONS = 60
 FACTOR = 2.0
 """Sensitivity: each variable this factor off its optimum."""
 
@@ -111,6 +111,8 @@ def cheapest(surface: Surface, space: Space, target: float, low: float, high: fl
         )
     first = int(np.nonzero(usable & (start.value <= target))[0][0])
     needed = _crossing(surface, space, target, amounts, start, first)
+    if not math.isfinite(needed[0]):
+        raise PlanError(f"the compute that reaches {target:g} cannot be bracketed: name --bounds closer to the optimum")
     found = allocate(surface, space, [float(needed[0])], level)[0]
     cost = estimate(needed, level)
     return Allocation(
@@ -127,26 +129,31 @@ def _crossing(
     Jarratt 1971), all sets of constants in lockstep.
     """
     draw = np.arange(surface.draws)
-    u = np.repeat(start.u[first][None, :], surface.draws, axis=0)
+    before = max(first - 8, int(np.nonzero(np.isfinite(start.value))[0][0]))
 
-    def above(x: FloatArray) -> FloatArray:
-        nonlocal u
+    def solved(x: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Prediction less target at the optimum near u, and that optimum."""
         found = follow(surface, space, Problems(draw, np.exp(x)), u)
-        u = np.where(np.isfinite(found.value)[:, None], found.u, u)
-        return np.asarray(found.value - target)
+        return np.asarray(found.value - target), found.u
 
-    low = np.full(surface.draws, math.log(amounts[max(first - 8, int(np.nonzero(np.isfinite(start.value))[0][0]))]))
-    high = np.full(surface.draws, math.log(amounts[-1]))
-    at_high, at_low = above(high), above(low)
+    low, high = np.full(surface.draws, math.log(amounts[before])), np.full(surface.draws, math.log(amounts[-1]))
+    at_low, u_low = solved(low, np.repeat(start.u[before][None, :], surface.draws, axis=0))
+    at_high, u_high = solved(high, np.repeat(start.u[-1][None, :], surface.draws, axis=0))
     reached = (at_high <= 0) & (at_low > 0) & np.isfinite(at_low)
     at_low, at_high = np.where(reached, at_low, 1.0), np.where(reached, at_high, -1.0)
     for _ in range(FALSE_POSITIONS):
-        middle = low + (high - low) * at_low / np.maximum(at_low - at_high, 1e-300)
-        value = np.where(reached, above(middle), 0.0)
+        share = at_low / np.maximum(at_low - at_high, 1e-300)
+        middle = low + (high - low) * share
+        value, u = solved(middle, u_low + (u_high - u_low) * share[:, None])
+        value = np.where(reached, value, 0.0)
+        if (np.abs(value) <= 1e-14 * abs(target)).all():
+            low = high = middle
+            break
         below = value <= 0
         # the end that stays gets half its weight, so that neither end stays for ever
         at_high, at_low = np.where(below, value, 0.5 * at_high), np.where(below, 0.5 * at_low, value)
         high, low = np.where(below, middle, high), np.where(below, low, middle)
+        u_high, u_low = np.where(below[:, None], u, u_high), np.where(below[:, None], u_low, u)
     return np.where(reached, np.exp(np.where(np.abs(at_high) < np.abs(at_low), high, low)), np.nan)
 
 

@@ -87,6 +87,7 @@ def answer(question: Question, law: Fitted, others: Sequence[Fitted] = (), table
     allocation, curve = _solve(seen, area, question, law, cost)
     shown = allocation if allocation is not None else (curve.points[-1] if curve else None)
     assert shown is not None
+    _bounded(law, shown, question)
     notes += _warnings(law, shown)
     more: tuple[NextRun, ...] = ()
     if question.next_runs:
@@ -146,7 +147,7 @@ def _cost(law: Fitted, question: Question) -> Cost | None:
 def _group(law: Fitted, name: str | None) -> int:
     if name is None:
         if len(law.groups) > 1:
-            raise PlanError(f"the law has constants for each of {len(law.groups)} groups: name one, as --group {law.groups[0]}")
+            raise PlanError(f"the law has constants for {len(law.groups)} groups: name one, as --group {law.groups[0]}")
         return 0
     if name not in law.groups:
         raise PlanError(f"the law has no group '{name}': it has {', '.join(law.groups[:8])}")
@@ -156,7 +157,7 @@ def _group(law: Fitted, name: str | None) -> int:
 def _target(law: Fitted, name: str | None) -> int:
     if name is None:
         if len(law.targets) > 1:
-            raise PlanError(f"the law predicts {', '.join(law.targets)}: say which is to be low with --target {law.targets[0]}")
+            raise PlanError(f"the law predicts {', '.join(law.targets)}: name one, as --target {law.targets[0]}")
         return 0
     if name not in law.targets:
         raise PlanError(f"the law has no target '{name}': it has {', '.join(law.targets)}")
@@ -185,9 +186,19 @@ def _region(law: Fitted, area: Space, cost: Cost | None, question: Question) -> 
     return Region(axes, area.fixed, cost, budget)
 
 
+def _bounded(law: Fitted, plan: Allocation, question: Question) -> None:
+    """Raise PlanError where the law falls all the way to a bound that nobody named."""
+    free = next((s for s in plan.edges if s not in question.bounds), None)
+    if free is not None:
+        raise PlanError(
+            f"{law.law} has no optimum in {free}: its prediction keeps falling up to {plan.inputs[free].value:.3g}; "
+            f"name how far {free} may go with --bounds {free}=LOW:HIGH, or fix it with --fix"
+        )
+
+
 def _warnings(law: Fitted, plan: Allocation) -> list[str]:
     """Bounds that bind, and how far beyond the training rows the optimum lies."""
-    out = [f"{s} stands at the edge of its bounds: the optimum may lie beyond (--bounds {s}=LOW:HIGH)" for s in plan.edges]
+    out = [f"{s} stands at the edge of its bounds: the optimum may lie beyond" for s in plan.edges]
     for v in law.card["variables"]:
         found = plan.inputs.get(str(v["symbol"]))
         if found is None or v.get("log"):
