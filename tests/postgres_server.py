@@ -1,0 +1,165 @@
+"""A PostgreSQL server of the tests' own: made in a temporary folder, reached by a Unix socket, removed at the end.
+
+`initdb` refuses to run as root, so as root everything here runs as `postgres` or `nobody`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 120.0
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",  # outlives the death of the server, though not of the machine
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "60",
+    "timezone": "UTC",
+}
+
+
+def bin_folder() -> Path | None:
+    """Folder of `initdb` and `postgres`: on PATH, as pg_config says, or in Debian's layout (newest version)."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    config = shutil.which("pg_config")
+    folders = []
+    if config:
+        told = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
+        folders.append(Path(told.stdout.strip()))
+    versions = Path("/usr/lib/postgresql").glob("*/bin")
+    folders += sorted(versions, key=lambda path: int(path.parent.name.split(".")[0]), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def missing() -> str:
+    """Why no server can be started here, or ''."""
+    if bin_folder() is None:
+        return "PostgreSQL is not installed (no initdb on PATH, by pg_config or in /usr/lib/postgresql)"
+    if os.geteuid() == 0 and _other_user() is None:
+        return "initdb refuses root, and there is no user 'postgres' or 'nobody' to run it as"
+    return ""
+
+
+def _other_user() -> pwd.struct_passwd | None:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
+
+
+class PostgresServer:
+    """One cluster; `start` and `kill` may alternate.
+
+    Attributes:
+        durable: keep the server's own settings for flushing, as a user's server has them (for timings).
+    """
+
+    def __init__(self, *, durable: bool = False, options: dict[str, str] | None = None) -> None:
+        folder = bin_folder()
+        assert folder is not None
+        self._bin = folder
+        self._settings = {**SETTINGS, **(options or {})}
+        if durable:
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                del self._settings[name]
+        user = _other_user() if os.geteuid() == 0 else None
+        self._as: dict[str, Any] = {"cwd": "/"}
+        # A short path: a socket's name may have about a hundred characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="sldpg-", dir="/tmp"))
+        if user is not None:
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._as |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._data = self.folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        command = [self._bin / "initdb", "-D", self._data, "-U", "sldagent", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, **self._as)
+        if made.returncode:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise RuntimeError(f"initdb failed: {made.stderr}")
+
+    def url(self, database: str = "postgres", user: str = "sldagent") -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run SQL as the cluster's owner; the rows that it gives, if any."""
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(sql.encode())
+            return [] if cursor.description is None else cursor.fetchall()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._spawn()
+            while self._process is not None and self._process.poll() is None:
+                if self._answers():
+                    return
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise RuntimeError(f"PostgreSQL does not answer: {self.log()}")
+                time.sleep(0.05)
+            # The backends of a server that was killed may still be ending.
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start: {self.log()}")
+            time.sleep(0.2)
+
+    def _spawn(self) -> None:
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
+        options.append(f"--unix-socket-directories={self.folder}")
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "postgres", "-D", self._data, *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **self._as,
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        command = [self._bin / "pg_isready", "-q", "-h", self.folder, "-d", "postgres", "-U", "sldagent"]
+        return subprocess.run(command, check=False, **self._as).returncode == 0
+
+    def log(self) -> str:
+        file = self.folder / "log"
+        return file.read_text(errors="replace")[-2000:] if file.exists() else ""
+
+    def kill(self) -> None:
+        """SIGKILL: no farewell, no flush."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the server and its connections in order."""
+        self._end(signal.SIGINT)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
