@@ -84,7 +84,8 @@ class PostgresServer:
             self._as |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
-        command = [self._bin / "initdb", "-D", self._data, "-U", "sldagent", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+        options = ["-U", "sldagent", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+        command = [self._bin / "initdb", "-D", self._data, *options]
         made = subprocess.run(command, capture_output=True, text=True, check=False, **self._as)
         if made.returncode:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -39,17 +39,7 @@ def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
     for name, k in connection.execute(places):
         shortlists[name].append(k)
     found = connection.execute(query).mappings().all()
-    return [_run_record(connection, row, tuple(shortlists[row["run"]])) for row in found]
-
-
-def _run_record(connection: Connection, row: RowMapping, shortlist: tuple[int, ...]) -> RunRecord:
-    values: dict[str, Any] = dict(row)
-    if values["status"] == "running":  # counts are written at the end: until then they are what is committed
-        count = select(func.count()).select_from(Candidate).where(Candidate.run == values["run"])
-        failed = select(func.count()).select_from(FailureRow).where(FailureRow.run == values["run"])
-        values["candidates"] = connection.scalar(count)
-        values["failures"] = connection.scalar(failed)
-    return RunRecord(shortlist=shortlist, **values)
+    return [RunRecord(shortlist=tuple(shortlists[row["run"]]), **row) for row in found]
 
 
 def run_ids(connection: Connection) -> list[str]:
