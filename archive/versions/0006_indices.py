@@ -50,20 +50,30 @@ WITH RECURSIVE step(k, complexity, x, bound) AS (
 )
 """
 
-# SQLite has no LATERAL, but the argument of a table-valued function may refer to the tables before it.
+# SQLite has no LATERAL, but the argument of a table-valued function may refer to the tables before it; its CROSS JOIN
+# keeps the order of tables as written, which is the point here.
 STEPPING = {
     "sqlite": f"json_each(({STEPS} SELECT json_group_array(k) FROM step WHERE bound IS NULL OR x < bound)) AS s",
-    "postgresql": f"LATERAL ({STEPS} SELECT k AS value FROM step WHERE bound IS NULL OR x < bound) AS s ON TRUE",
+    "postgresql": f"LATERAL ({STEPS} SELECT k AS value FROM step WHERE bound IS NULL OR x < bound) AS s",
 }
 
+# The columns of the view `law`, without the view: its tables would be joined in another order.
 PARETO_FRONT = """
 CREATE VIEW pareto_front AS
-SELECT l.law, l.run, l.k, l.formula, l.x, l.x_se, l.complexity, l.mdl, l.tree, l.scalars, l.valid, l.invalid_reason,
-       l.failure, l.failure_detail, l.train_r2, l.rank_deficient, l.operator, l.island, l.structure, l.evaluations,
-       l.seconds, l.chosen, l.note, l.source
+SELECT c.run || '-' || CAST(c.k AS VARCHAR) AS law,
+       c.run, c.k, c.formula,
+       e.x, e.x_se, e.complexity, e.mdl, e.tree, e.scalars,
+       e.valid, e.invalid_reason, f.reason AS failure, f.detail AS failure_detail,
+       e.train_r2, e.rank_deficient,
+       c.operator, c.island, c.structure, e.evaluations, e.seconds,
+       COALESCE(r.choice = c.k, FALSE) AS chosen,
+       c.note, c.source
 FROM run AS r
-JOIN {stepping}
-JOIN law AS l ON l.run = r.run AND l.k = s.value
+CROSS JOIN {stepping}
+CROSS JOIN candidate AS c
+CROSS JOIN evaluation AS e
+LEFT JOIN failure AS f ON f.run = c.run AND f.k = c.k
+WHERE c.run = r.run AND c.k = s.value AND e.run = r.run AND e.k = s.value
 """
 
 PARETO_FRONT_BEFORE = """

@@ -40,7 +40,15 @@ from sldagent.archive.engine import (
 from sldagent.archive.migrate import ensure_current
 from sldagent.archive.patience import PATIENCE, Patience
 from sldagent.archive.query import Answer
-from sldagent.archive.records import CandidateRecord, CandidateRow, ReferenceRecord, RunRecord, RunStatus, ScoringRecord
+from sldagent.archive.records import (
+    CandidateRecord,
+    CandidateRow,
+    LightRow,
+    ReferenceRecord,
+    RunRecord,
+    RunStatus,
+    ScoringRecord,
+)
 from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 
@@ -303,6 +311,24 @@ class Archive:
                 return
             last = chunk[-1].k
             yield from chunk
+
+    def light(self, run_id: str, after: int = -1) -> Iterator[LightRow]:
+        """The light rows of a run's candidates above index `after`, in order, read some thousands at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        chunk: list[LightRow] = []
+        while True:
+            with self._read() as connection:
+                chunk = read.light_rows(connection, run, after, read.LIGHT_CHUNK)
+            if not chunk:
+                return
+            after = chunk[-1].k
+            yield from chunk
+
+    def laws(self, run_id: str, ks: Sequence[int]) -> list[CandidateRecord]:
+        """Several candidates of a run, in the order of `ks`.  Raises ArchiveError where one is missing."""
+        with self._read() as connection:
+            return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
 
     def references(self, run_id: str) -> list[ReferenceRecord]:
         """The program files that a run was given, in order."""
