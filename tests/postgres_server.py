@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -20,7 +21,6 @@ SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",  # outlives the death of the server, though not of the machine
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "shared_buffers": "64MB",
     "max_connections": "60",
     "timezone": "UTC",
@@ -60,6 +60,18 @@ def _other_user() -> pwd.struct_passwd | None:
     return None
 
 
+KEEPER = """
+exec 3<&0
+"$@" < /dev/null 3<&- & server=$!
+(read nothing; kill -INT $server 2> /dev/null) <&3 &
+wait $server
+code=$?
+kill $! 2> /dev/null
+exit $code
+"""
+"""Runs the server and ends it when the tests' end of the pipe closes, however the tests end."""
+
+
 class PostgresServer:
     """One cluster; `start` and `kill` may alternate.
 
@@ -73,7 +85,7 @@ class PostgresServer:
         self._bin = folder
         self._settings = {**SETTINGS, **(options or {})}
         if durable:
-            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            for name in ("fsync", "full_page_writes"):
                 del self._settings[name]
         user = _other_user() if os.geteuid() == 0 else None
         self._as: dict[str, Any] = {"cwd": "/"}
@@ -102,11 +114,6 @@ class PostgresServer:
             cursor = connection.execute(sql.encode())
             return [] if cursor.description is None else cursor.fetchall()
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
     def start(self) -> None:
         """Start the server and wait until it answers."""
         deadline = time.monotonic() + START_SECONDS
@@ -129,8 +136,8 @@ class PostgresServer:
         options.append(f"--unix-socket-directories={self.folder}")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self._data, *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **self._as,
+                ["sh", "-c", KEEPER, "keeper", self._bin / "postgres", "-D", self._data, *options],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, **self._as,
             )  # fmt: skip
 
     def _answers(self) -> bool:
@@ -152,10 +159,14 @@ class PostgresServer:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.send_signal(number)
+        file = self._data / "postmaster.pid"
+        if self._process.poll() is None and file.exists():
+            with contextlib.suppress(ProcessLookupError, ValueError, IndexError):
+                os.kill(int(file.read_text().splitlines()[0]), number)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
