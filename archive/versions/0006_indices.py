@@ -16,7 +16,9 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-GUARDED = ("candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "event", "reference", "reference_cut")
+GUARDED = (
+    "candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "event", "reference", "reference_cut",
+)  # fmt: skip
 
 USABLE = """
 UPDATE evaluation SET usable = TRUE

@@ -1,11 +1,11 @@
 """How fast an archive of a million candidates answers and takes new ones.
 
-    python experiments/benchmarks/archive.py [--candidates N] [--postgres URL | --no-postgres] [--folder DIR]
+    python experiments/benchmarks/archive.py [--candidates N] [--database sqlite|postgresql|both] [--postgres URL]
 
 Builds a synthetic archive (one run of N candidates that still runs, and 200 small finished ones) inside the database, by
 SQL, and prints medians over a few repetitions.  Without --postgres it starts a server of its own, as the tests do, with the
 settings of a fresh installation.  Of every query it prints the fastest and the median wall time of 15, and the processor
-time of this process (for SQLite that is all there is): other work on the machine adds to the former and hardly to the latter.
+time of this process (for SQLite that is all there is): other work on the machine adds to the former, hardly to the latter.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ STATEMENTS = (
     "INSERT INTO parentage (run, k, position, parent) " + NUMBERS + "SELECT :run, k, 0, k - 1 - k % 7 FROM h WHERE k > 6",
     "INSERT INTO evaluation (run, k, x, x_se, mdl, complexity, tree, scalars, valid, invalid_reason, train_r2, "
     "rank_deficient, at_bounds, fingerprint, evaluations, seconds, committed, fitted_by, feedback, usable) " + NUMBERS
-    + "SELECT :run, k, 3 * u - 0.05 * (CASE WHEN c < 40 THEN c ELSE 40 END), 0.1, 100 * u, c, 9, 3, TRUE, '', 0.99, 0, '[]', CAST(k AS VARCHAR), 1000, 0.01, "
+    + "SELECT :run, k, 3 * u - 0.05 * (CASE WHEN c < 40 THEN c ELSE 40 END), 0.1, 100 * u, c, 9, 3, TRUE, '', 0.99, 0, "
+    "'[]', CAST(k AS VARCHAR), 1000, 0.01, "
     "CAST('2026-01-01 00:00:00+00:00' AS {moment}), 'engine', '', u < 0.98 FROM h",
     "INSERT INTO failure (run, k, reason, detail) " + NUMBERS + "SELECT :run, k, 'time', '20 s' FROM h WHERE u >= 0.98",
     "INSERT INTO group_fit (run, k, header, data) " + NUMBERS + "SELECT :run, k, :header, :data FROM h",
@@ -71,9 +72,9 @@ def fill(connection: Connection, run: str, count: int, status: str) -> None:
     failures = f"(SELECT COUNT(*) FROM failure WHERE run = '{run}')"
     connection.execute(
         text(
-            "INSERT INTO run (run, task, status, mode, seed, started, seconds, candidates, failures, choice, reason, config, "
-            f"card, extra) VALUES (:run, 'synthetic', :status, 'blind', 0, CAST(:at AS {moment}), 1.0, :count, 0, :choice, '', "
-            "'{}', :card, '{}')"
+            "INSERT INTO run (run, task, status, mode, seed, started, seconds, candidates, failures, choice, reason, "
+            f"config, card, extra) VALUES (:run, 'synthetic', :status, 'blind', 0, CAST(:at AS {moment}), 1.0, :count, 0, "
+            ":choice, '', '{}', :card, '{}')"
         ),
         {"run": run, "status": status, "count": count, "card": CARD, "at": "2026-01-01 00:00:00",
          "choice": 0 if status == "complete" else None},
@@ -118,8 +119,8 @@ def made(k: int, rng: np.random.Generator) -> CandidateRecord:
     """A candidate of one group, 8 cuts and 6 parameters, as an evaluation gives it."""
     cuts = tuple(CutScore(f"N top {i}", "N", "loss", 12, float(rng.normal()), -4.0) for i in range(CUTS))
     evaluation = Evaluation(
-        x=float(rng.normal()), x_se=0.1, mdl=10.0, complexity=float(5 + k % 60), tree=9, scalars=6, valid=True, train_r2=0.99,
-        parameters={name: rng.normal(size=1) for name in "abcdef"}, cuts=cuts, x_boot=rng.normal(size=200),
+        x=float(rng.normal()), x_se=0.1, mdl=10.0, complexity=float(5 + k % 60), tree=9, scalars=6, valid=True,
+        train_r2=0.99, parameters={name: rng.normal(size=1) for name in "abcdef"}, cuts=cuts, x_boot=rng.normal(size=200),
         fingerprint=f"f{k}", evaluations=1000, seconds=0.01,
     )  # fmt: skip
     return CandidateRecord(k, k % 4, "grow", (max(0, k - 5),) if k else (), SOURCE, "E + A*N**-a", f"{k:040x}", evaluation)
@@ -174,7 +175,7 @@ def figures(url: str, candidates: int) -> None:
             count += 1
         print(f"  reading {count:,} light rows       {time.process_time() - begun:8.1f} s of processor time", flush=True)
     wall, own = writes(url)
-    print(f"  writes into it                 {wall:8.0f} candidates/s, {own:8.0f} per second of own processor time", flush=True)
+    print(f"  writes into it {wall:8.0f} candidates/s, {own:8.0f} per second of own processor time", flush=True)
 
 
 @contextlib.contextmanager
@@ -194,18 +195,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", type=int, default=1_000_000)
     parser.add_argument("--postgres", metavar="URL", help="an empty database; default: a server of its own")
-    parser.add_argument("--no-postgres", action="store_true")
+    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--folder", type=Path, help="where the SQLite file goes (default: a temporary folder)")
     args = parser.parse_args()
     print(subprocess.run(["uname", "-srm"], capture_output=True, text=True, check=True).stdout.strip())
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        figures(f"sqlite:///{folder}/archive.db", args.candidates)
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-        print(f"  {size / 1e9:.2f} GB")
-    if args.postgres:
-        figures(args.postgres, args.candidates)
-    elif not args.no_postgres:
-        with own_server() as url:
+    if args.database != "postgresql":
+        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+            figures(f"sqlite:///{folder}/archive.db", args.candidates)
+            size = sum(file.stat().st_size for file in Path(folder).iterdir())
+            print(f"  {size / 1e9:.2f} GB")
+    if args.database != "sqlite":
+        with contextlib.nullcontext(args.postgres) if args.postgres else own_server() as url:
             figures(url, args.candidates)
 
 

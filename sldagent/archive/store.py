@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, query, read, references, write
+from sldagent.archive import check, parameters, prune, query, read, references, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -282,8 +282,18 @@ class Archive:
         """The calls to language models: requests, answers, attempts and what they cost."""
         return ChatStore(self._read, self._write, self._clock, self._patience)
 
+    def prune(self, keep: int, kinds: Sequence[str], *, dry_run: bool = False) -> dict[str, int]:
+        """Let go of bulky rows of ended runs but the newest `keep` (see `sldagent.archive.prune`); rows by kind."""
+        with self._read() if dry_run else self._write("prune it") as connection:
+            return prune.prune(connection, keep, kinds, dry_run=dry_run)
+
     # Reading
     #
+
+    def check(self, *, contents: bool = True) -> list[str]:
+        """What is wrong with the archive, one sentence each (see `sldagent.archive.check`)."""
+        with self._read() as connection:
+            return list(check.findings(connection, contents=contents))
 
     def runs(self) -> list[RunRecord]:
         """All runs, newest first."""

@@ -134,7 +134,8 @@ def test_an_older_archive(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Archive.open(f"sqlite:///{file}").close()
     made = migrate.HEAD
     monkeypatch.setattr(migrate, "HEAD", "9999")
-    refused(f"sqlite:///{file}", f"has version {made} and this release uses 9999; keep a copy .*archive backup.* archive upgrade")
+    said = f"version {made} and this release uses 9999; keep a copy of it, then run `sldagent archive upgrade --archive"
+    refused(f"sqlite:///{file}", said)
 
 
 def test_an_archive_whose_version_is_gone(file: Path) -> None:

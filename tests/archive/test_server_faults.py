@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_patience_waits_longer_and_longer_and_ends() -> None:
     with pytest.raises(ArchiveUnavailable):
         patience.persist(work)
     assert [first for _, first in tries] == [True] + [False] * (len(tries) - 1)
-    pauses = [b - a for (a, _), (b, _) in zip(tries, tries[1:], strict=False)]
+    pauses = [b - a for (a, _), (b, _) in pairwise(tries)]
     assert pauses == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
     before = clock.now
     with pytest.raises(ArchiveUnavailable):
