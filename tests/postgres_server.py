@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import shutil
@@ -150,25 +149,20 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL: no farewell, no flush."""
-        self._end(signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.stop()
 
     def stop(self) -> None:
         """End the server and its connections in order."""
-        self._end(signal.SIGINT)
-
-    def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        file = self._data / "postmaster.pid"
-        if self._process.poll() is None and file.exists():
-            with contextlib.suppress(ProcessLookupError, ValueError, IndexError):
-                os.kill(int(file.read_text().splitlines()[0]), number)
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
             self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
 
