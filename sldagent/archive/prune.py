@@ -65,7 +65,7 @@ def _prompts(connection: Connection, runs: Sequence[str], dry_run: bool) -> int:
 
     A call without any run (one that was copied in, to be replayed) is kept.
     """
-    keys = set()
+    keys: set[str | None] = set()
     for run in runs:
         for model in (Ledger, ChatAttempt):
             keys.update(connection.scalars(select(model.chat_call).where(model.run == run).distinct()))
@@ -86,7 +86,7 @@ def _prompts(connection: Connection, runs: Sequence[str], dry_run: bool) -> int:
     return count
 
 
-def _count(connection: Connection, query: Select[tuple[int]]) -> int:
+def _count(connection: Connection, query: Select[int]) -> int:
     return int(connection.scalar(query) or 0)
 
 

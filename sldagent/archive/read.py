@@ -189,8 +189,8 @@ def light_rows(connection: Connection, run: str, k: int, limit: int) -> list[Lig
     )
     rows = []
     for n, island, operator, structure, x, complexity, mdl, valid, fingerprint, failure in connection.execute(query):
-        numbers = (math.inf if value is None else value for value in (x, complexity, mdl))
-        rows.append(LightRow(n, island, operator, structure, *numbers, bool(valid), fingerprint, failure))
+        at, size, length = (math.inf if value is None else float(value) for value in (x, complexity, mdl))
+        rows.append(LightRow(n, island, operator, structure, at, size, length, bool(valid), fingerprint, failure))
     return rows
 
 
