@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "show": "show one law: formula, parameters, error per cut, ancestry",
     "compare": "compare two laws, on the same cuts and ten times beyond the data",
     "sql": "ask the archive in SQL (read-only)",
+    "archive": "care for the archive: upgrade, check, copy, backup, prune",
     "fit": "fit one given law to a table",
     "predict": "predict with a law for the rows of a table",
     "score": "score a law on a table's test rows; the archive keeps a record",
