@@ -1,0 +1,196 @@
+"""Fits per second of the CPU and the accelerator engine over batch sizes, and where they cross.
+
+    python experiments/benchmarks/accelerator.py [--seconds 200]
+
+Runs on whatever device JAX finds.  Three ways in which a batch grows: bootstraps of one formula (weight sets, from the fitted
+values), groups of one table (each with parameters of its own), and different formulas (many starts each).  The CPU engine runs
+on one thread; where a batch would take it longer than `CPU_SECONDS`, a part is timed and the rest counted at the same rate.
+Times are wall-clock on an accelerator and CPU time where the device is a CPU; both engines start from ready kernels, and what
+compiling took is printed beside.  The objectives of both engines are compared: `worse` is the share of fits in which JAX's is
+more than 1e-6 above the CPU engine's, `better` the reverse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+for _variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+
+from sldagent.fitting.accelerator import devices
+from sldagent.fitting.accelerator.strategy import fit_jobs
+from sldagent.fitting.engines import fit_many
+from sldagent.fitting.graph import Layout
+from sldagent.fitting.job import Job
+from sldagent.fitting.result import Effort, FitResult
+from sldagent.fitting.rows import Rows
+from sldagent.fitting.tape import compile_law
+from sldagent.laws.parse import parse_formula
+from sldagent.laws.program import Parameter, Recipe
+
+CPU_SECONDS = 8.0
+"""Longest timing of the CPU engine per batch."""
+REFIT = Effort(starts=1, keep=1, iterations=60)
+"""Effort of one bootstrap, beside the warm start."""
+HUBER = Recipe("huber", "log", 1e-3)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of fits, made anew for each engine (jobs carry generators)."""
+
+    kind: str
+    fits: int
+    make: Callable[[int], list[Job]]
+    """Jobs for (about) that many fits."""
+
+
+def chinchilla_rows(n: int = 240, seed: int = 0) -> Rows:
+    """Synthetic losses E + A / N**a + B / D**b with 1 % noise and a few outliers."""
+    rng = np.random.default_rng(seed)
+    N, D = 10 ** rng.uniform(7.5, 10.2, n), 10 ** rng.uniform(9, 12, n)
+    y = (1.8 + 480 * N**-0.35 + 2100 * D**-0.37) * np.exp(0.01 * rng.standard_t(3, n))
+    return Rows(np.column_stack([N, D]), y[None], np.zeros(n, np.int64), 1, np.ones((1, n)))
+
+
+def group_rows(groups: int, each: int = 10, seed: int = 1) -> Rows:
+    """Rectified laws E + A / (D**a + B), one per group."""
+    rng = np.random.default_rng(seed)
+    D = np.tile(np.geomspace(1e2, 1e7, each), groups)
+    g = np.repeat(np.arange(groups), each)
+    E, A, a, B = (rng.uniform(*r, groups)[g] for r in ((0.5, 2), (50, 300), (0.3, 0.6), (10, 100)))
+    y = (E + A / (D**a + B)) * np.exp(0.01 * rng.normal(size=D.size))
+    return Rows(D[:, None], y[None], g, groups, np.ones((1, D.size)))
+
+
+def formula(rng: np.random.Generator) -> str:
+    """A random law in N and D: a floor and two or three terms."""
+    terms = ["A*N**-a", "B*D**-b", "C*(N*D)**-c", "A*exp(-a*log(N)/10)", "B*log(D)**-b", "C*tanh(c*log(N))", "F*log(D)"]
+    chosen = rng.choice(len(terms), rng.integers(2, 4), replace=False)
+    return "E + " + " + ".join(terms[k] for k in sorted(chosen))
+
+
+def batches() -> list[list[Batch]]:
+    """The batches by kind, small to large."""
+    two = Layout({"N": 0, "D": 1}, {}, 1)
+    rows = chinchilla_rows()
+    kinds = {p: "positive" for p in "EAB"}
+
+    def law(text: str, symbols: Sequence[str], layout: Layout, positive: Sequence[str] = ()):  # type: ignore[no-untyped-def]
+        parsed = parse_formula(text, list(symbols))
+        declared = tuple(Parameter(p.name, "positive") if p.name in positive else p for p in parsed.parameters)
+        return compile_law(replace(parsed, parameters=declared), layout)
+
+    base = law("E + A*N**-a + B*D**-b", "ND", two, list(kinds))
+    fitted = fit_many([Job(base, rows, HUBER, np.random.default_rng(0))], "cpu")[0]
+    assert isinstance(fitted, list)
+    warm = fitted[0].point
+
+    def bootstraps(count: int) -> list[Job]:
+        counts = np.random.default_rng(2).multinomial(rows.n, np.full(rows.n, 1 / rows.n), size=count)
+        return [Job(base, rows, HUBER, np.random.default_rng(0), counts[:, None].astype(float), warm, REFIT)]
+
+    def groups(count: int) -> list[Job]:
+        one = Layout({"D": 0}, {}, 1)
+        rectified = law("E + A/(D**a + B)", "D", one, list(kinds))
+        return [Job(rectified, group_rows(count), Recipe(), np.random.default_rng(0))]
+
+    def formulas(count: int) -> list[Job]:
+        rng = np.random.default_rng(3)
+        texts = [formula(rng) for _ in range(count)]
+        return [Job(law(t, "ND", two), rows, HUBER, np.random.default_rng(k)) for k, t in enumerate(texts)]
+
+    return [
+        [Batch("bootstraps", n, bootstraps) for n in (16, 128, 1024, 4096, 16384)],
+        [Batch("groups", n, groups) for n in (16, 128, 1024, 8192)],
+        [Batch("formulas", n, formulas) for n in (1, 8, 64, 512)],
+    ]
+
+
+def objectives(results: Sequence[list[FitResult] | Exception]) -> np.ndarray:  # type: ignore[type-arg]
+    """Objectives of all fits in order; NaN for jobs that cannot be fitted."""
+    values = [[r.objective for r in job] if isinstance(job, list) else [np.nan] for job in results]
+    return np.concatenate(values)
+
+
+def timed(clock: Callable[[], float], work: Callable[[], object]) -> tuple[float, object]:
+    start = clock()
+    found = work()
+    return clock() - start, found
+
+
+def measure(batch: Batch, clock: Callable[[], float], per_fit: float) -> tuple[float, float, float, str]:
+    """Seconds of JAX, seconds of compiling, seconds of the CPU engine (scaled), and how the objectives compare."""
+    first, _ = timed(clock, lambda: fit_jobs(batch.make(batch.fits)))
+    jax_seconds, found = timed(clock, lambda: fit_jobs(batch.make(batch.fits)))
+    part = max(1, min(batch.fits, int(CPU_SECONDS / max(per_fit, 1e-6))))
+    cpu_seconds, reference = timed(time.process_time, lambda: fit_many(batch.make(part), "cpu"))
+    a, b = objectives(found), objectives(reference)  # type: ignore[arg-type]
+    n = min(len(a), len(b)) if batch.kind != "groups" or part == batch.fits else 0
+    worse = int((a[:n] > b[:n] * (1 + 1e-6)).sum())
+    better = int((b[:n] > a[:n] * (1 + 1e-6)).sum())
+    return jax_seconds, max(first - jax_seconds, 0.0), cpu_seconds * batch.fits / part, f"{worse}/{better}/{n}"
+
+
+def crossover(points: Sequence[tuple[int, float, float]]) -> str:
+    """Batch size at which the rates cross, by interpolation of logarithms."""
+    previous = None
+    for fits, jax_rate, cpu_rate in points:
+        lead = np.log(jax_rate / cpu_rate)
+        if lead >= 0:
+            if previous is None:
+                return f"at or below {fits} fits"
+            share = -previous[1] / (lead - previous[1])
+            return f"about {np.exp(np.log(previous[0]) + share * np.log(fits / previous[0])):.0f} fits"
+        previous = (fits, lead)
+    return f"not reached at {points[-1][0]} fits" if points else "not measured"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=200.0, help="no further batch is begun after this (default: 200)")
+    parser.add_argument("--kinds", default="bootstraps,groups,formulas", help="which batches (default: all)")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    import jax
+    import numba
+
+    on = devices.device()
+    clock = time.perf_counter if on.accelerator else time.process_time
+    print(f"device {on.name} ({on.platform}), memory per call {on.bytes / 2**30:.1f} GiB, rows at once {on.elements}")
+    print(f"python {sys.version.split()[0]}, jax {jax.__version__}, numba {numba.__version__}, numpy {np.__version__}")
+    print(f"float64; JAX timed by {'wall clock' if on.accelerator else 'CPU time'}, CPU engine by CPU time on one thread")
+    sets = batches()
+    print(f"CPU kernels ready after {time.perf_counter() - started:.1f} s wall")
+    print(f"{'batch':<12}{'fits':>7}{'cpu fits/s':>13}{'jax fits/s':>13}{'jax/cpu':>9}{'compile s':>11}  worse/better/compared")
+    for group in sets:
+        if group[0].kind not in arguments.kinds.split(","):
+            continue
+        points, per_fit = [], 0.0
+        for batch in group:
+            if time.perf_counter() - started > arguments.seconds:
+                print(f"{batch.kind:<12}{batch.fits:>7}  skipped: {arguments.seconds:.0f} s have passed")
+                continue
+            jax_s, compile_s, cpu_s, compared = measure(batch, clock, per_fit)
+            per_fit = cpu_s / batch.fits
+            points.append((batch.fits, batch.fits / jax_s, batch.fits / cpu_s))
+            print(
+                f"{batch.kind:<12}{batch.fits:>7}{batch.fits / cpu_s:>13.1f}{batch.fits / jax_s:>13.1f}{cpu_s / jax_s:>9.2f}"
+                f"{compile_s:>11.1f}  {compared}",
+                flush=True,
+            )
+        print(f"{group[0].kind}: crossover {crossover(points)}", flush=True)
+    print(f"{time.perf_counter() - started:.0f} s wall in all")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Size classes: every problem is padded to one of few shapes, because JAX compiles once per shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def power_of_two(n: int, least: int = 1) -> int:
+    """The smallest power of two that is at least `n` and `least`."""
+    return max(least, 1 << max(n - 1, 0).bit_length())
+
+
+def row_class(n: int) -> int:
+    """The smallest of 16, 32, 48, 64, 96, 128, 192, ... that holds `n` rows: at most half of what is computed is padding."""
+    size = power_of_two(n, 16)
+    return size * 3 // 4 if size >= 64 and n <= size * 3 // 4 else size
+
+
+@dataclass(frozen=True)
+class SizeClass:
+    """Shape of one problem on the device; equal shapes share a compiled kernel."""
+
+    targets: int
+    """Tapes per problem (1 where every target is a problem of its own)."""
+    blocks: int
+    """Blocks (groups) that share parameters."""
+    rows: int
+    """Rows per block."""
+    operations: int
+    """Instructions of a tape beside its leaves."""
+    features: int
+    """Leaves that do not depend on parameters: feature columns and constants."""
+    local: int
+    """Parameters of a block."""
+    shared: int
+    """Parameters that the blocks share."""
+
+    @property
+    def parameters(self) -> int:
+        return self.local + self.shared
+
+    @property
+    def last(self) -> int:
+        """Index of the prediction among the nodes: parameters, features, operations."""
+        return self.parameters + self.features + self.operations - 1
+
+    def lane_bytes(self) -> int:
+        """Upper estimate of the device memory of one start of one problem, in bytes (float64)."""
+        nodes = self.parameters + self.features + self.operations  # values, partial derivatives, adjoints, Jacobian
+        per_row = nodes + 2 * self.operations + (self.parameters + self.operations + 1) + 2 * self.parameters
+        per_row += self.features + 8
+        matrices = 8 * self.blocks * (self.parameters + 1) ** 2
+        return 8 * (per_row * self.targets * self.blocks * self.rows + matrices)
+
+
+def size_class(
+    *, targets: int, blocks: int, rows: int, operations: int, features: int, local: int, shared: int
+) -> SizeClass:
+    """The class that holds a problem of these sizes."""
+    return SizeClass(
+        power_of_two(targets),
+        power_of_two(blocks),
+        row_class(rows),
+        power_of_two(operations, 8),
+        power_of_two(features, 4),
+        power_of_two(local, 4),
+        power_of_two(shared, 2) if shared else 0,
+    )

@@ -1,0 +1,195 @@
+"""The stages of a fit, run in step for many fits so that every stage fills the device.
+
+The order is that of the CPU engine: screen starts by variable projection, converge the best, then the recipe's own loss from
+there and from the screened starts directly (the least-squares basin is not always the robust one), then a last polish.
+Screening uses all rows: a thinned table would be a further size class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.errors import FitError
+from sldagent.fitting.accelerator.devices import Device, device
+from sldagent.fitting.accelerator.encode import Objective, Structure, encode, objective
+from sldagent.fitting.accelerator.pool import Reached, Request, minimise
+from sldagent.fitting.job import Job
+from sldagent.fitting.result import Effort, FitResult, Point, collect, make_blocks
+from sldagent.fitting.starts import start_matrix
+
+FloatArray = NDArray[np.float64]
+SCREEN = 7
+"""Trial points of a screened start."""
+Steps = Generator[Request, Reached, list[FitResult]]
+
+
+@dataclass
+class _Starts:
+    """Starts of all instances (weight sets times problems), with their objectives once known."""
+
+    local: FloatArray
+    """(starts, instances, blocks, pl)"""
+    shared: FloatArray
+    """(starts, instances, ps)"""
+    value: FloatArray
+    """(starts, instances)"""
+
+    @classmethod
+    def reached(cls, found: Reached) -> _Starts:
+        return cls(found.local, found.shared, found.value)
+
+    def beside(self, other: _Starts) -> _Starts:
+        pairs = ((self.local, other.local), (self.shared, other.shared), (self.value, other.value))
+        return _Starts(*(np.concatenate(pair) for pair in pairs))
+
+    def best(self, keep: int) -> _Starts:
+        """The best `keep` starts of every instance on its own; repeats of one optimum come last."""
+        order = np.argsort(self.value, axis=0, kind="stable")
+        value = np.take_along_axis(self.value, order, axis=0)
+        repeat = np.zeros(value.shape, np.bool_)
+        repeat[1:] = np.isfinite(value[1:]) & (value[1:] <= value[:-1] * (1 + 1e-7))
+        order = np.take_along_axis(order, np.argsort(repeat, axis=0, kind="stable"), axis=0)[:keep]
+        across = np.arange(order.shape[1])
+        return _Starts(self.local[order, across], self.shared[order, across], self.value[order, across])
+
+
+def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None = None) -> list[list[FitResult] | FitError]:
+    """Fit every job; per job one result for each of its weight sets, or the reason why it cannot be fitted.
+
+    Args:
+        width: lanes of the kernel, where not the device's own choice.
+
+    Raises:
+        FitError: JAX is not installed.
+    """
+    where = on or device()
+    runs: dict[int, Steps] = {k: _steps(job) for k, job in enumerate(jobs)}
+    out: dict[int, list[FitResult] | FitError] = {}
+    answers: dict[int, Reached | None] = dict.fromkeys(runs)
+    while runs:
+        requests: dict[int, Request] = {}
+        for k, steps in list(runs.items()):
+            answer = answers[k]
+            try:
+                requests[k] = next(steps) if answer is None else steps.send(answer)
+            except StopIteration as end:
+                out[k] = end.value
+                del runs[k]
+            except FitError as error:
+                out[k] = error
+                del runs[k]
+        answers = dict(zip(requests, minimise(list(requests.values()), where, width), strict=True))
+    return [out[k] for k in range(len(jobs))]
+
+
+def _steps(job: Job) -> Steps:
+    """One job's stages; yields what is to be minimised and receives where that ended."""
+    law, rows, recipe = job.law, job.rows, job.recipe
+    effort = job.effort or Effort(starts=recipe.starts)
+    blocks = make_blocks(law, rows)
+    sets = 1 if job.weights is None else len(job.weights)
+    if not np.isfinite(law.tapes.matrix(rows)).all():
+        return [_no_features(job) for _ in range(sets)]
+    structure = encode(law, rows, blocks)
+    final = objective(structure, rows, recipe, job.weights, surrogate=False)
+    plain = not final.robust and not final.logarithmic
+    stage = final if plain else objective(structure, rows, recipe, job.weights, surrogate=True)
+    bent = int((~law.linear).sum())
+    spent = 0
+
+    starts = _first(job, structure, sets, 1 if bent == 0 else _count(effort, bent))
+    if bent:
+        found = yield _request(stage, starts, inner=True, limit=SCREEN, tolerance=1e-3)
+        spent += found.evaluations
+        starts = _Starts.reached(found).best(effort.keep)
+    if job.warm is not None:
+        starts = _warm(structure, job.warm, sets).beside(starts)
+    direct = starts
+    found = yield _request(stage, starts, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
+    spent += found.evaluations
+    starts = _Starts.reached(found)
+    if bent and law.shared == 0 and len(blocks.group) >= 4:
+        middle = _middle(structure, starts.best(1), sets)
+        found = yield _request(stage, middle, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
+        spent += found.evaluations
+        starts = starts.beside(_Starts.reached(found))
+    if not plain:
+        starts = starts.beside(direct)
+        for delta in final.deltas:
+            found = yield _request(
+                final, starts, inner=False, limit=3 * effort.iterations, tolerance=effort.tolerance, delta=delta
+            )
+            spent += found.evaluations
+            starts = _Starts.reached(found)
+    starts = starts.best(1)
+    if effort.polish and (bent or not plain):
+        found = yield _request(final, starts, inner=False, limit=effort.polish, tolerance=1e-13, delta=final.deltas[-1])
+        spent += found.evaluations
+        starts = _Starts.reached(found)
+    return [_result(job, structure, final, starts, k, sets, spent) for k in range(sets)]
+
+
+def _count(effort: Effort, bent: int) -> int:
+    return int(np.clip(effort.starts * (0.25 + 0.375 * bent), 2, 3 * effort.starts))
+
+
+def _request(
+    stage: Objective, starts: _Starts, *, inner: bool, limit: int, tolerance: float, delta: FloatArray | None = None
+) -> Request:
+    return Request(
+        stage, starts.local, starts.shared, inner, limit, tolerance, stage.deltas[-1] if delta is None else delta
+    )
+
+
+def _first(job: Job, structure: Structure, sets: int, count: int) -> _Starts:
+    """The same random starts for every instance."""
+    size = structure.size
+    theta = structure.place(start_matrix(job.law, job.rows, count, job.rng))
+    instances = sets * structure.problems
+    local = np.broadcast_to(theta[:, None, None, : size.local], (count, instances, size.blocks, size.local))
+    shared = np.broadcast_to(theta[:, None, size.local :], (count, instances, size.shared))
+    return _Starts(local, shared, np.full((count, instances), np.inf))
+
+
+def _warm(structure: Structure, warm: Point, sets: int) -> _Starts:
+    local, shared = structure.padded(warm)
+    return _Starts(
+        np.tile(local, (sets, 1, 1))[None], np.tile(shared, (sets, 1))[None], np.full((1, sets * structure.problems), np.inf)
+    )
+
+
+def _middle(structure: Structure, best: _Starts, sets: int) -> _Starts:
+    """One more start for every block: the median of the blocks' optima, which rescues blocks stuck in a poor basin."""
+    local = best.local[0].reshape(sets, structure.problems, *best.local.shape[2:]).copy()
+    for t in np.unique(structure.tape_of):
+        mine = structure.tape_of == t
+        local[:, mine] = np.nanmedian(local[:, mine], axis=1, keepdims=True)
+    return _Starts(local.reshape(best.local.shape), best.shared, best.value)
+
+
+def _no_features(job: Job) -> FitResult:
+    law, blocks = job.law, make_blocks(job.law, job.rows)
+    problems = len(blocks.problems) - 1
+    point = Point(np.full((len(blocks.group), law.local), np.nan), np.full((problems, law.shared), np.nan))
+    return FitResult(law, point, blocks, np.inf, 0, "a part of the law without parameters is not finite on some row.")
+
+
+def _result(
+    job: Job, structure: Structure, final: Objective, starts: _Starts, k: int, sets: int, spent: int
+) -> FitResult:
+    """The fit of weight set k; parameters of blocks that it leaves out are NaN."""
+    law, blocks, recipe = job.law, structure.blocks, job.recipe
+    mine = slice(k * structure.problems, (k + 1) * structure.problems)
+    local = starts.local[0, mine].copy()
+    local[~(final.weight[k] > 0.0).any(axis=(1, 3))] = np.nan
+    point = structure.point(local, starts.shared[0, mine])
+    total = float(starts.value[0, mine].sum())
+    reported = {"squared": 2.0 * total, "huber": total, "absolute": total / float(final.deltas[-1, k])}[recipe.loss]
+    failure = "" if np.isfinite(total) else "no start gave finite predictions on all rows."
+    return FitResult(
+        law, point, blocks, reported, spent // sets, failure, collect(law, job.rows.groups, blocks, point)
+    )
