@@ -91,7 +91,7 @@ def batches() -> list[list[Batch]]:
         return compile_law(replace(parsed, parameters=declared), layout)
 
     base = law("E + A*N**-a + B*D**-b", "ND", two, list(kinds))
-    fitted = fit_many([Job(base, rows, HUBER, np.random.default_rng(0))], "cpu")[0]
+    fitted = fit_jobs([Job(base, rows, HUBER, np.random.default_rng(0))])[0]
     assert isinstance(fitted, list)
     warm = fitted[0].point
 
@@ -122,18 +122,35 @@ def objectives(results: Sequence[list[FitResult] | Exception]) -> np.ndarray:  #
     return np.concatenate(values)
 
 
+def cpu_engine() -> str:
+    """numba and its version once the CPU engine's kernels are ready; empty where numba cannot be used."""
+    try:
+        import numba
+
+        from sldagent.fitting.warm import warm
+    except ImportError as error:
+        print(f"no CPU engine here, JAX alone is timed: {error}")
+        return ""
+    warm()
+    return f"numba {numba.__version__}"
+
+
 def timed(clock: Callable[[], float], work: Callable[[], object]) -> tuple[float, object]:
     start = clock()
     found = work()
     return clock() - start, found
 
 
-def measure(batch: Batch, clock: Callable[[], float], per_fit: float) -> tuple[float, float, float, str]:
+def measure(batch: Batch, clock: Callable[[], float], per_fit: float, cpu: bool) -> tuple[float, float, float, str]:
     """Seconds of JAX, seconds of compiling, seconds of the CPU engine (scaled), and how the objectives compare."""
     first, _ = timed(clock, lambda: fit_jobs(batch.make(batch.fits)))
-    jax_seconds, found = timed(clock, lambda: fit_jobs(batch.make(batch.fits)))
+    jobs = batch.make(batch.fits)
+    jax_seconds, found = timed(clock, lambda: fit_jobs(jobs))
+    if not cpu:
+        return jax_seconds, max(first - jax_seconds, 0.0), np.nan, "-"
     part = max(1, min(batch.fits, int(CPU_SECONDS / max(per_fit, 1e-6))))
-    cpu_seconds, reference = timed(time.process_time, lambda: fit_many(batch.make(part), "cpu"))
+    jobs = batch.make(part)
+    cpu_seconds, reference = timed(time.process_time, lambda: fit_many(jobs, "cpu"))
     a, b = objectives(found), objectives(reference)  # type: ignore[arg-type]
     n = min(len(a), len(b)) if batch.kind != "groups" or part == batch.fits else 0
     worse = int((a[:n] > b[:n] * (1 + 1e-6)).sum())
@@ -162,15 +179,15 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.perf_counter()
     import jax
-    import numba
 
+    cpu = cpu_engine()
     on = devices.device()
     clock = time.perf_counter if on.accelerator else time.process_time
     print(f"device {on.name} ({on.platform}), memory per call {on.bytes / 2**30:.1f} GiB, rows at once {on.elements}")
-    print(f"python {sys.version.split()[0]}, jax {jax.__version__}, numba {numba.__version__}, numpy {np.__version__}")
+    print(f"python {sys.version.split()[0]}, jax {jax.__version__}, {cpu or 'no CPU engine'}, numpy {np.__version__}")
     print(f"float64; JAX timed by {'wall clock' if on.accelerator else 'CPU time'}, CPU engine by CPU time on one thread")
     sets = batches()
-    print(f"CPU kernels ready after {time.perf_counter() - started:.1f} s wall")
+    print(f"ready after {time.perf_counter() - started:.1f} s wall (first kernels compiled or loaded)", flush=True)
     print(f"{'batch':<12}{'fits':>7}{'cpu fits/s':>13}{'jax fits/s':>13}{'jax/cpu':>9}{'compile s':>11}  worse/better/compared")
     for group in sets:
         if group[0].kind not in arguments.kinds.split(","):
@@ -180,15 +197,16 @@ def main() -> None:
             if time.perf_counter() - started > arguments.seconds:
                 print(f"{batch.kind:<12}{batch.fits:>7}  skipped: {arguments.seconds:.0f} s have passed")
                 continue
-            jax_s, compile_s, cpu_s, compared = measure(batch, clock, per_fit)
-            per_fit = cpu_s / batch.fits
+            jax_s, compile_s, cpu_s, compared = measure(batch, clock, per_fit, bool(cpu))
+            per_fit = cpu_s / batch.fits if cpu else 0.0
             points.append((batch.fits, batch.fits / jax_s, batch.fits / cpu_s))
             print(
                 f"{batch.kind:<12}{batch.fits:>7}{batch.fits / cpu_s:>13.1f}{batch.fits / jax_s:>13.1f}{cpu_s / jax_s:>9.2f}"
                 f"{compile_s:>11.1f}  {compared}",
                 flush=True,
             )
-        print(f"{group[0].kind}: crossover {crossover(points)}", flush=True)
+        if cpu:
+            print(f"{group[0].kind}: crossover {crossover(points)}", flush=True)
     print(f"{time.perf_counter() - started:.0f} s wall in all")
 
 

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from sldagent.errors import ConfigError, FitError
-from sldagent.fitting.fit import fit_rows
 from sldagent.fitting.job import Job
 from sldagent.fitting.result import FitResult
 from sldagent.fitting.rows import Rows
@@ -72,6 +71,8 @@ def fit_one(job: Job, engine: Engine = "auto") -> FitResult:
 
 
 def _on_cpu(job: Job) -> list[FitResult] | FitError:
+    from sldagent.fitting.fit import fit_rows
+
     try:
         tables = [job.rows] if job.weights is None else [weighted(job.rows, w) for w in job.weights]
         return [fit_rows(job.law, r, job.recipe, job.rng, warm=job.warm, effort=job.effort) for r in tables]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 
 def power_of_two(n: int, least: int = 1) -> int:
@@ -10,10 +11,10 @@ def power_of_two(n: int, least: int = 1) -> int:
     return max(least, 1 << max(n - 1, 0).bit_length())
 
 
-def row_class(n: int) -> int:
-    """The smallest of 16, 32, 48, 64, 96, 128, 192, ... that holds `n` rows: at most half of what is computed is padding."""
-    size = power_of_two(n, 16)
-    return size * 3 // 4 if size >= 64 and n <= size * 3 // 4 else size
+def half_steps(n: int, least: int) -> int:
+    """The smallest of least, 1.5 least, 2 least, 3 least, 4 least, ... that is at least `n`."""
+    size = power_of_two(n, least)
+    return size * 3 // 4 if size > least and n <= size * 3 // 4 else size
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,33 @@ def size_class(
     return SizeClass(
         power_of_two(targets),
         power_of_two(blocks),
-        row_class(rows),
-        power_of_two(operations, 8),
+        half_steps(rows, 16),
+        half_steps(operations, 8),
         power_of_two(features, 4),
         power_of_two(local, 4),
         power_of_two(shared, 2) if shared else 0,
     )
+
+
+WASTE = 3.0
+"""A problem joins the kernel of larger ones where its lanes become at most this many times as heavy."""
+
+
+def joint_classes(sizes: Sequence[SizeClass]) -> list[SizeClass]:
+    """Classes under which problems of a batch that differ only in their formulas share kernels, and so fill them together."""
+    largest: dict[tuple[int, int, int, bool], SizeClass] = {}
+    for size in sizes:
+        key = (size.targets, size.blocks, size.rows, size.shared > 0)
+        other = largest.get(key, size)
+        largest[key] = replace(
+            size,
+            operations=max(size.operations, other.operations),
+            features=max(size.features, other.features),
+            local=max(size.local, other.local),
+            shared=max(size.shared, other.shared),
+        )
+    out = []
+    for size in sizes:
+        joint = largest[(size.targets, size.blocks, size.rows, size.shared > 0)]
+        out.append(joint if joint.lane_bytes() <= WASTE * size.lane_bytes() else size)
+    return out

@@ -84,30 +84,35 @@ class Structure:
         return local, shared
 
 
-def encode(law: CompiledLaw, rows: Rows, blocks: Blocks) -> Structure:
-    """Lay a law's problems out in their size class.
-
-    Raises:
-        FitError: a part of the law without parameters is not finite on some row.
-    """
-    matrix = law.tapes.matrix(rows)
-    if not np.isfinite(matrix).all():
-        raise FitError("a part of the law without parameters is not finite on some row.")
-    bounds = blocks.problems
-    folded = law.shared > 0 and bool((np.diff(bounds) == 1).all())
-    per_problem = 1 if law.split else law.targets
-    sets = [(t,) for t in range(law.targets)] if law.split else [tuple(range(law.targets))]
-    leaves = [[_leaves(law, t) for t in targets] for targets in sets]
-    counts = np.diff(rows.starts)[blocks.group]
-    size = size_class(
-        targets=per_problem,
-        blocks=int(np.diff(bounds).max()),
-        rows=int(counts.max()),
+def natural_class(law: CompiledLaw, rows: Rows, blocks: Blocks) -> SizeClass:
+    """The size class of a law's problems on these rows."""
+    folded = _folded(law, blocks)
+    return size_class(
+        targets=1 if law.split else law.targets,
+        blocks=int(np.diff(blocks.problems).max()),
+        rows=int(np.diff(rows.starts)[blocks.group].max()),
         operations=max(_operations(law, t) for t in range(law.targets)),
-        features=max(len(keys) for group in leaves for keys in group),
+        features=max(len(_leaves(law, t)) for t in range(law.targets)),
         local=law.local + (law.shared if folded else 0),
         shared=0 if folded else law.shared,
     )
+
+
+def _folded(law: CompiledLaw, blocks: Blocks) -> bool:
+    return law.shared > 0 and bool((np.diff(blocks.problems) == 1).all())
+
+
+def encode(law: CompiledLaw, rows: Rows, blocks: Blocks, size: SizeClass) -> Structure:
+    """Lay a law's problems out in `size`, their natural class or a larger one.
+
+    The law's features must be finite on every row.
+    """
+    matrix = law.tapes.matrix(rows)
+    folded = _folded(law, blocks)
+    per_problem = 1 if law.split else law.targets
+    sets = [(t,) for t in range(law.targets)] if law.split else [tuple(range(law.targets))]
+    leaves = [[_leaves(law, t) for t in targets] for targets in sets]
+    bounds = blocks.problems
     tapes = _stack([_tape_set(law, targets, keys, size, folded) for targets, keys in zip(sets, leaves, strict=True)])
     tape_of = np.array([max(int(blocks.target[b]), 0) for b in bounds[:-1]], np.int64)
     index, real = _places(rows, blocks, size)
@@ -169,11 +174,9 @@ def _tape_set(
         "right": np.zeros(shape, np.int32),
         "grad_left": np.full(shape, p + n, np.int32),
         "grad_right": np.full(shape, p + n, np.int32),
-        "first": np.full(size.targets, n, np.int32),
     }
     for k, (t, keys) in enumerate(zip(targets, leaves, strict=True)):
         lines = _instructions(law, t, keys, size, folded)
-        out["first"][k] = n - len(lines)
         for j, (code, x, y) in enumerate(lines, start=n - len(lines)):
             binary = code in op.BINARY
             out["ops"][k, j], out["left"][k, j], out["right"][k, j] = code, x, y if binary else x

@@ -35,8 +35,6 @@ class TapeArrays(NamedTuple):
     """(Z, operations) adjoint of the left operand: parameters, operations, then one place for what needs none."""
     grad_right: Any
     """(Z, operations) adjoint of the right operand."""
-    first: Any
-    """(Z,) first instruction that is not padding."""
 
 
 def _operation(code: Array, u: Array, v: Array) -> tuple[Array, Array, Array]:
@@ -83,7 +81,6 @@ def values_and_gradients(tape: TapeArrays, features: Array, parameters: Array) -
     n = tape.ops.shape[1]
     z = jnp.arange(tape.ops.shape[0])
     shape = features.shape[1:]
-    first = jnp.min(tape.first)
     nodes = jnp.concatenate([parameters, features, jnp.zeros((n, *shape), features.dtype)])
     partial = jnp.zeros((n, *shape), features.dtype)
 
@@ -95,7 +92,7 @@ def values_and_gradients(tape: TapeArrays, features: Array, parameters: Array) -
         set_at = lax.dynamic_update_index_in_dim
         return set_at(nodes, value, p + f + t, 0), set_at(by_left, dl, t, 0), set_at(by_right, dr, t, 0)
 
-    nodes, by_left, by_right = lax.fori_loop(first, n, forward, (nodes, partial, partial))
+    nodes, by_left, by_right = lax.fori_loop(0, n, forward, (nodes, partial, partial))
     adjoint = jnp.zeros((p + n + 1, *shape), features.dtype).at[p + n - 1].set(1.0)
 
     def backward(k: Array, adjoint: Array) -> Array:
@@ -105,5 +102,5 @@ def values_and_gradients(tape: TapeArrays, features: Array, parameters: Array) -
         adjoint = adjoint.at[tape.grad_left[:, t], z].add(g * by_left[t], **mode)
         return adjoint.at[tape.grad_right[:, t], z].add(g * by_right[t], **mode)
 
-    adjoint = lax.fori_loop(0, n - first, backward, adjoint)
+    adjoint = lax.fori_loop(0, n, backward, adjoint)
     return nodes[-1], adjoint[:p]

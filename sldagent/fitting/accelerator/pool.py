@@ -21,7 +21,7 @@ from sldagent.fitting.accelerator.objective import LaneData
 FloatArray = NDArray[np.float64]
 PASSES = 8
 """Evaluations between two looks at which lanes have finished."""
-NARROW = 8
+NARROW = 16
 """Where no start waits, the lanes move to a kernel this many times narrower once they fit."""
 INSTANCES = 8192
 """Most problems (times weight sets) whose data are on the device at once."""
@@ -190,7 +190,7 @@ def widths(size: SizeClass, on: Device) -> list[int]:
     """Numbers of lanes for which kernels exist, narrowest first."""
     fit = max(1, min(on.elements // (size.targets * size.blocks * size.rows), on.bytes // 2 // size.lane_bytes()))
     largest = min(power_of_two(fit + 1) // 2, 1 << 15)
-    return sorted({max(1, largest // NARROW**k) for k in range(3)})
+    return sorted({max(1, largest // NARROW**k) for k in range(2)})
 
 
 def _run(

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
+from sldagent.fitting.accelerator.classes import SizeClass, joint_classes
 from sldagent.fitting.accelerator.devices import Device, device
-from sldagent.fitting.accelerator.encode import Objective, Structure, encode, objective
+from sldagent.fitting.accelerator.encode import Objective, Structure, encode, natural_class, objective
 from sldagent.fitting.accelerator.pool import Reached, Request, minimise
 from sldagent.fitting.job import Job
-from sldagent.fitting.result import Effort, FitResult, Point, collect, make_blocks
+from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks
 from sldagent.fitting.starts import start_matrix
 
 FloatArray = NDArray[np.float64]
@@ -67,7 +68,9 @@ def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None
         FitError: JAX is not installed.
     """
     where = on or device()
-    runs: dict[int, Steps] = {k: _steps(job) for k, job in enumerate(jobs)}
+    blocks = [make_blocks(job.law, job.rows) for job in jobs]
+    sizes = joint_classes([natural_class(job.law, job.rows, b) for job, b in zip(jobs, blocks, strict=True)])
+    runs: dict[int, Steps] = {k: _steps(job, blocks[k], sizes[k]) for k, job in enumerate(jobs)}
     out: dict[int, list[FitResult] | FitError] = {}
     answers: dict[int, Reached | None] = dict.fromkeys(runs)
     while runs:
@@ -86,15 +89,14 @@ def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None
     return [out[k] for k in range(len(jobs))]
 
 
-def _steps(job: Job) -> Steps:
+def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
     """One job's stages; yields what is to be minimised and receives where that ended."""
     law, rows, recipe = job.law, job.rows, job.recipe
     effort = job.effort or Effort(starts=recipe.starts)
-    blocks = make_blocks(law, rows)
     sets = 1 if job.weights is None else len(job.weights)
     if not np.isfinite(law.tapes.matrix(rows)).all():
-        return [_no_features(job) for _ in range(sets)]
-    structure = encode(law, rows, blocks)
+        return [_no_features(job, blocks) for _ in range(sets)]
+    structure = encode(law, rows, blocks, size)
     final = objective(structure, rows, recipe, job.weights, surrogate=False)
     plain = not final.robust and not final.logarithmic
     stage = final if plain else objective(structure, rows, recipe, job.weights, surrogate=True)
@@ -171,8 +173,8 @@ def _middle(structure: Structure, best: _Starts, sets: int) -> _Starts:
     return _Starts(local.reshape(best.local.shape), best.shared, best.value)
 
 
-def _no_features(job: Job) -> FitResult:
-    law, blocks = job.law, make_blocks(job.law, job.rows)
+def _no_features(job: Job, blocks: Blocks) -> FitResult:
+    law = job.law
     problems = len(blocks.problems) - 1
     point = Point(np.full((len(blocks.group), law.local), np.nan), np.full((problems, law.shared), np.nan))
     return FitResult(law, point, blocks, np.inf, 0, "a part of the law without parameters is not finite on some row.")
