@@ -37,7 +37,7 @@ from sldagent.fitting.tape import compile_law
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Parameter, Recipe
 
-CPU_SECONDS = 8.0
+CPU_SECONDS = 4.0
 """Longest timing of the CPU engine per batch."""
 REFIT = Effort(starts=1, keep=1, iterations=60)
 """Effort of one bootstrap, beside the warm start."""

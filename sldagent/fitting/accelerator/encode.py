@@ -48,8 +48,8 @@ class Structure:
         return len(self.tape_of)
 
     def spread(self, values: FloatArray) -> FloatArray:
-        """(problems, targets, blocks, rows) of per-row values (targets, rows); 0 in the padding."""
-        placed = values[self.target[:, :, None, None], self.index]
+        """(..., problems, targets, blocks, rows) of per-row values (..., targets, rows); 0 in the padding."""
+        placed = values[..., self.target[:, :, None, None], self.index]
         return np.asarray(np.where(self.real, placed, 0.0))
 
     def place(self, values: FloatArray) -> FloatArray:
@@ -60,28 +60,34 @@ class Structure:
         out[..., self.size.local : self.size.local + values.shape[-1] - pl] = values[..., pl:]
         return out
 
-    def point(self, local: FloatArray, shared: FloatArray) -> Point:
-        """The engine's point from a padded one: local (problems, blocks, pl), shared (problems, ps)."""
-        pl, bounds = self.law.local, self.blocks.problems
-        rows = [local[i, : bounds[i + 1] - bounds[i]] for i in range(self.problems)]
-        stacked = np.concatenate(rows)
+    def points(self, local: FloatArray, shared: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Local (..., blocks, pl) and shared (..., problems, ps) parameters in the engine's order from padded ones: local
+        (..., problems, blocks, pl), shared (..., problems, ps)."""
+        problem, position = self._positions()
+        own = local[..., problem, position, :]
+        pl, ps = self.law.local, self.law.shared
         if self.folded:
-            return Point(np.ascontiguousarray(stacked[:, :pl]), np.ascontiguousarray(stacked[:, pl : pl + self.law.shared]))
-        return Point(np.ascontiguousarray(stacked[:, :pl]), np.ascontiguousarray(shared[:, : self.law.shared]))
+            return own[..., :pl], own[..., pl : pl + ps]
+        return own[..., :pl], shared[..., :ps]
 
     def padded(self, point: Point) -> tuple[FloatArray, FloatArray]:
-        """The inverse of `point`."""
-        size, bounds = self.size, self.blocks.problems
+        """Padded parameters of a point: local (problems, blocks, pl), shared (problems, ps)."""
+        size, pl = self.size, self.law.local
+        problem, position = self._positions()
         local = np.zeros((self.problems, size.blocks, size.local))
         shared = np.zeros((self.problems, size.shared))
-        for i in range(self.problems):
-            own = point.local[bounds[i] : bounds[i + 1]]
-            local[i, : len(own), : self.law.local] = own
+        local[problem, position, :pl] = point.local
         if self.folded:
-            local[:, 0, self.law.local : self.law.local + self.law.shared] = point.shared
+            local[:, 0, pl : pl + self.law.shared] = point.shared
         else:
             shared[:, : self.law.shared] = point.shared
         return local, shared
+
+    def _positions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Problem of every block, and its place there."""
+        bounds = self.blocks.problems
+        problem = np.repeat(np.arange(self.problems), np.diff(bounds))
+        return problem, np.arange(len(problem)) - bounds[problem]
 
 
 def natural_class(law: CompiledLaw, rows: Rows, blocks: Blocks) -> SizeClass:
@@ -118,12 +124,13 @@ def encode(law: CompiledLaw, rows: Rows, blocks: Blocks, size: SizeClass) -> Str
     index, real = _places(rows, blocks, size)
     target = np.zeros((len(tape_of), size.targets), np.int64)
     features = np.zeros((len(tape_of), size.features, size.targets, size.blocks * size.rows))
-    for i, number in enumerate(tape_of):
-        for k, t in enumerate(sets[number]):
-            target[i, k] = t
-            for f, (is_constant, where) in enumerate(leaves[number][k]):
-                column = where if is_constant else matrix[int(where), index[i, 0].ravel()]
-                features[i, f, k] = column
+    places = index.reshape(len(tape_of), -1)
+    for number, (targets, keys) in enumerate(zip(sets, leaves, strict=True)):
+        mine = tape_of == number
+        for k, t in enumerate(targets):
+            target[mine, k] = t
+            for f, (is_constant, where) in enumerate(keys[k]):
+                features[mine, f, k] = where if is_constant else matrix[int(where), places[mine]]
     shape = (len(tape_of), size.targets, size.blocks, size.rows)
     index, real = np.broadcast_to(index, shape), np.broadcast_to(real, shape).copy()
     real[:, per_problem:] = False
@@ -264,7 +271,7 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
     if robust and recipe.loss == "absolute":
         typical = _mean(unit * np.abs(centre), factors, axis=(1, 2))
         thresholds = np.where(typical > 0.0, typical, 1.0) * 10.0 ** -np.arange(1.0, 8.0)[:, None]
-    weight = np.stack([structure.spread(w) for w in W])
+    weight = structure.spread(W)
     return Objective(
         structure, structure.spread(Y), structure.spread(unit), weight, structure.place(ridge), logarithmic, robust, thresholds
     )

@@ -132,7 +132,7 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
         found = yield _request(final, starts, inner=False, limit=effort.polish, tolerance=1e-13, delta=final.deltas[-1])
         spent += found.evaluations
         starts = _Starts.reached(found)
-    return [_result(job, structure, final, starts, k, sets, spent) for k in range(sets)]
+    return _results(job, structure, final, starts, sets, spent)
 
 
 def _count(effort: Effort, bent: int) -> int:
@@ -180,18 +180,40 @@ def _no_features(job: Job, blocks: Blocks) -> FitResult:
     return FitResult(law, point, blocks, np.inf, 0, "a part of the law without parameters is not finite on some row.")
 
 
-def _result(
-    job: Job, structure: Structure, final: Objective, starts: _Starts, k: int, sets: int, spent: int
-) -> FitResult:
-    """The fit of weight set k; parameters of blocks that it leaves out are NaN."""
-    law, blocks, recipe = job.law, structure.blocks, job.recipe
-    mine = slice(k * structure.problems, (k + 1) * structure.problems)
-    local = starts.local[0, mine].copy()
-    local[~(final.weight[k] > 0.0).any(axis=(1, 3))] = np.nan
-    point = structure.point(local, starts.shared[0, mine])
-    total = float(starts.value[0, mine].sum())
-    reported = {"squared": 2.0 * total, "huber": total, "absolute": total / float(final.deltas[-1, k])}[recipe.loss]
-    failure = "" if np.isfinite(total) else "no start gave finite predictions on all rows."
-    return FitResult(
-        law, point, blocks, reported, spent // sets, failure, collect(law, job.rows.groups, blocks, point)
-    )
+def _results(
+    job: Job, structure: Structure, final: Objective, starts: _Starts, sets: int, spent: int
+) -> list[FitResult]:
+    """The fit of every weight set; parameters of blocks that one leaves out are NaN."""
+    law, blocks = job.law, structure.blocks
+    problems = structure.problems
+    local = starts.local[0].reshape(sets, problems, *starts.local.shape[2:]).copy()
+    local[~(final.weight > 0.0).any(axis=(2, 4))] = np.nan
+    own, common = structure.points(local, starts.shared[0].reshape(sets, problems, -1))
+    total = starts.value[0].reshape(sets, problems).sum(axis=1)
+    scale = {"squared": np.full(sets, 2.0), "huber": np.ones(sets), "absolute": 1.0 / final.deltas[-1]}[job.recipe.loss]
+    parameters = _parameters(structure, job.rows.groups, own, common)
+    out = []
+    for k in range(sets):
+        failure = "" if np.isfinite(total[k]) else "no start gave finite predictions on all rows."
+        named = {name: values[k] for name, values in parameters.items()}
+        reported = float(total[k] * scale[k])
+        out.append(FitResult(law, Point(own[k], common[k]), blocks, reported, spent // sets, failure, named))
+    return out
+
+
+def _parameters(structure: Structure, groups: int, own: FloatArray, common: FloatArray) -> dict[str, FloatArray]:
+    """Parameters by name for all weight sets: axes (sets, groups or 1, the law's index axes); see `result.collect`."""
+    law, blocks = structure.law, structure.blocks
+    first = collect(law, groups, blocks, Point(own[0], common[0]))
+    out = {name: np.full((len(own), *values.shape), np.nan) for name, values in first.items()}
+    problem = np.searchsorted(blocks.problems, np.arange(len(blocks.group)), side="right") - 1
+    for t in np.unique(blocks.target):
+        mine = blocks.target == t
+        for q, (name, element) in enumerate(law.slots):
+            theta = own[:, mine, q] if q < law.local else common[:, problem[mine], q - law.local]
+            if t > 0:
+                axis = law.target_axis[name]
+                element = (*element[:axis], int(t), *element[axis + 1 :])
+            where = blocks.group[mine] if q < law.local else np.zeros(int(mine.sum()), np.int64)
+            out[name][(slice(None), where, *element)] = np.exp(theta) if law.transform[q] else theta
+    return out
