@@ -1,6 +1,6 @@
 """Fits per second of the CPU and the accelerator engine over batch sizes, and where they cross.
 
-    python experiments/benchmarks/accelerator.py [--seconds 200]
+    python experiments/benchmarks/accelerator.py [--seconds 210]
 
 Runs on whatever device JAX finds.  Three ways in which a batch grows: bootstraps of one formula (weight sets, from the fitted
 values), groups of one table (each with parameters of its own), and different formulas (many starts each).  The CPU engine runs
@@ -174,7 +174,7 @@ def crossover(points: Sequence[tuple[int, float, float]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=200.0, help="no further batch is begun after this (default: 200)")
+    parser.add_argument("--seconds", type=float, default=210.0, help="no further batch is begun after this (default: 210)")
     parser.add_argument("--kinds", default="bootstraps,groups,formulas", help="which batches (default: all)")
     arguments = parser.parse_args()
     started = time.perf_counter()
