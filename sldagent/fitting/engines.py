@@ -37,12 +37,22 @@ def engine_for(jobs: Sequence[Job], engine: Engine = "auto") -> Literal["cpu", "
         raise ConfigError(f"unknown engine '{engine}': use auto, cpu or jax")
     if engine == "cpu" or (engine == "auto" and sum(map(fits_of, jobs)) < CROSSOVER):
         return "cpu"
+    if engine == "jax":
+        from sldagent.fitting.accelerator.devices import device
+
+        device()
+        return "jax"
+    return "jax" if _accelerator_works() else "cpu"
+
+
+def _accelerator_works() -> bool:
+    """Whether JAX has an accelerator; JAX is imported only where one of its plugins is installed."""
     from sldagent.fitting.accelerator import devices
 
-    if engine == "auto" and not (devices.accelerator_likely() and devices.device().accelerator):
-        return "cpu"
-    devices.device()
-    return "jax"
+    try:
+        return devices.accelerator_likely() and devices.device().accelerator
+    except FitError:
+        return False
 
 
 def fit_many(jobs: Sequence[Job], engine: Engine = "auto") -> list[list[FitResult] | FitError]:

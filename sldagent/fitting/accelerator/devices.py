@@ -52,7 +52,7 @@ def device() -> Device:
     """The device that fits run on.
 
     Raises:
-        FitError: JAX is not installed.
+        FitError: JAX is not installed, or finds no device that works.
     """
     if not installed():
         raise FitError(
@@ -60,7 +60,10 @@ def device() -> Device:
         )
     import jax
 
-    first: Any = jax.devices()[0]
+    try:
+        first: Any = jax.devices()[0]
+    except RuntimeError as error:
+        raise FitError(f"the engine 'jax' finds no device: {str(error).splitlines()[0]}; use engine 'cpu'.") from error
     if first.platform == "cpu":
         return Device("cpu", "CPU", HOST_BYTES, ELEMENTS["cpu"])
     limit = (first.memory_stats() or {}).get("bytes_limit", 4 << 30)
