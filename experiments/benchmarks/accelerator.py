@@ -83,7 +83,7 @@ def batches() -> list[list[Batch]]:
     """The batches by kind, small to large."""
     two = Layout({"N": 0, "D": 1}, {}, 1)
     rows = chinchilla_rows()
-    kinds = {p: "positive" for p in "EAB"}
+    kinds = dict.fromkeys("EAB", "positive")
 
     def law(text: str, symbols: Sequence[str], layout: Layout, positive: Sequence[str] = ()):  # type: ignore[no-untyped-def]
         parsed = parse_formula(text, list(symbols))
@@ -188,7 +188,9 @@ def main() -> None:
     print(f"float64; JAX timed by {'wall clock' if on.accelerator else 'CPU time'}, CPU engine by CPU time on one thread")
     sets = batches()
     print(f"ready after {time.perf_counter() - started:.1f} s wall (first kernels compiled or loaded)", flush=True)
-    print(f"{'batch':<12}{'fits':>7}{'cpu fits/s':>13}{'jax fits/s':>13}{'jax/cpu':>9}{'compile s':>11}  worse/better/compared")
+    print(
+        f"{'batch':<12}{'fits':>7}{'cpu fits/s':>13}{'jax fits/s':>13}{'jax/cpu':>9}{'compile s':>11}  worse/better/compared"
+    )
     for group in sets:
         if group[0].kind not in arguments.kinds.split(","):
             continue

@@ -15,15 +15,12 @@ from sldagent.fitting.rows import Rows
 Engine = Literal["auto", "cpu", "jax"]
 """``auto``: JAX where it has an accelerator and the batch is above the crossover, else the CPU."""
 
-CROSSOVER = 2000
-"""Fits (jobs x weight sets x blocks) in one batch from which an accelerator is faster than one CPU core."""
+CROSSOVER = 1_000_000
+"""`Job.work` of a batch from which an accelerator is faster even though JAX must be imported and its kernels compiled first.
 
-
-def fits_of(job: Job) -> int:
-    """Independent fits that a job stands for: weight sets times groups with rows (times targets where they are separate)."""
-    groups = int((np.diff(job.rows.starts) > 0).sum())
-    blocks = 1 if job.law.shared else groups
-    return (1 if job.weights is None else len(job.weights)) * blocks * (job.law.targets if job.law.split else 1)
+About 7 s of one CPU core, which an H200 pays back with 5 s of compiling; with ready kernels they cross at 20,000 to 130,000
+(`experiments/benchmarks/accelerator.py`).
+"""
 
 
 def engine_for(jobs: Sequence[Job], engine: Engine = "auto") -> Literal["cpu", "jax"]:
@@ -35,7 +32,7 @@ def engine_for(jobs: Sequence[Job], engine: Engine = "auto") -> Literal["cpu", "
     """
     if engine not in get_args(Engine):
         raise ConfigError(f"unknown engine '{engine}': use auto, cpu or jax")
-    if engine == "cpu" or (engine == "auto" and sum(map(fits_of, jobs)) < CROSSOVER):
+    if engine == "cpu" or (engine == "auto" and sum(job.work for job in jobs) < CROSSOVER):
         return "cpu"
     if engine == "jax":
         from sldagent.fitting.accelerator.devices import device

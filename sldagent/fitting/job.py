@@ -30,3 +30,20 @@ class Job:
     """A further start; its blocks are those of `rows`."""
     effort: Effort | None = None
     """How hard to try; default from the recipe."""
+
+    @property
+    def tries(self) -> Effort:
+        """The effort, or its default."""
+        return self.effort or Effort(starts=self.recipe.starts)
+
+    @property
+    def starts(self) -> int:
+        """Random starts of every problem: more where more parameters are not affine, one where all are."""
+        bent = int((~self.law.linear).sum())
+        most = self.tries.starts
+        return int(np.clip(most * (0.25 + 0.375 * bent), 2, 3 * most)) if bent else 1
+
+    @property
+    def work(self) -> int:
+        """Weight sets x targets x rows x starts: what the time of a fit is about proportional to."""
+        return (1 if self.weights is None else len(self.weights)) * self.rows.Y.size * self.starts

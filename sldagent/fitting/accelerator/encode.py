@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Structure:
         placed = values[..., self.target[:, :, None, None], self.index]
         return np.asarray(np.where(self.real, placed, 0.0))
 
-    def place(self, values: FloatArray) -> FloatArray:
+    def place(self, values: NDArray[Any]) -> NDArray[Any]:
         """(..., parameters of the class) of values (..., parameters of the law) in the engine's order; 0 in the padding."""
         out = np.zeros((*values.shape[:-1], self.size.parameters), values.dtype)
         pl = self.law.local + (self.law.shared if self.folded else 0)
@@ -261,11 +262,11 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
         Y, unit = np.log(Y), np.ones_like(Y)
     centre = Y - _mean(Y, factors, axis=2)[..., None]
     ridge = np.zeros((len(W), law.local + law.shared))
-    for name, weight in recipe.ridge:
-        scale = weight * _mean((rows.weights(recipe.emphasis) * unit * centre) ** 2, factors, axis=(1, 2))
+    for name, share in recipe.ridge:
+        penalty = share * _mean((rows.weights(recipe.emphasis) * unit * centre) ** 2, factors, axis=(1, 2))
         for q, slot in enumerate(law.slots):
             if slot[0] == name:
-                ridge[:, q] = scale
+                ridge[:, q] = penalty
     robust = recipe.loss != "squared" and not surrogate
     thresholds = np.full((1, len(W)), recipe.delta)
     if robust and recipe.loss == "absolute":
@@ -273,7 +274,14 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
         thresholds = np.where(typical > 0.0, typical, 1.0) * 10.0 ** -np.arange(1.0, 8.0)[:, None]
     weight = structure.spread(W)
     return Objective(
-        structure, structure.spread(Y), structure.spread(unit), weight, structure.place(ridge), logarithmic, robust, thresholds
+        structure,
+        structure.spread(Y),
+        structure.spread(unit),
+        weight,
+        structure.place(ridge),
+        logarithmic,
+        robust,
+        thresholds,
     )
 
 

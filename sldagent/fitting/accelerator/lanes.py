@@ -160,5 +160,5 @@ def _projection(lane: LaneData, linear: Array, due: Array, local: Array, H: Arra
     def nothing() -> tuple[Array, Array]:
         return jnp.zeros_like(local), jnp.zeros(local.shape[0])
 
-    return lax.cond(jnp.any(due), solve, nothing)
-
+    found: tuple[Array, Array] = lax.cond(jnp.any(due), solve, nothing)
+    return found

@@ -127,7 +127,7 @@ def _scales(diagonal: Array, stuck: Array) -> Array:
 
 
 def _unit_diagonal(A: Array, scale: Array, extra: Array) -> Array:
-    """A with its coordinates scaled to diagonal 1, plus `extra` on the diagonal; rows of scale 0 become those of identity."""
+    """A with its coordinates scaled to diagonal 1, plus `extra` there; rows of scale 0 become those of identity."""
     eye = jnp.eye(A.shape[-1])
     scaled = A * scale[..., :, None] * scale[..., None, :]
     return scaled * (1.0 - eye) + (1.0 + extra)[..., None] * eye

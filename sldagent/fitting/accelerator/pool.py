@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sldagent.fitting.accelerator import lanes
 from sldagent.fitting.accelerator.classes import SizeClass, power_of_two
 from sldagent.fitting.accelerator.devices import Device, double_precision
-from sldagent.fitting.accelerator.encode import Objective
+from sldagent.fitting.accelerator.encode import Arrays, Objective
 from sldagent.fitting.accelerator.interpret import TapeArrays
 from sldagent.fitting.accelerator.objective import LaneData
 
@@ -73,9 +73,7 @@ def minimise(requests: Sequence[Request], on: Device, width: int | None = None) 
     Args:
         width: lanes, where not the device's own choice (results do not depend on it beyond rounding).
     """
-    out = [
-        Reached(np.full(r.local.shape[:2], np.inf), r.local.copy(), r.shared.copy(), 0) for r in requests
-    ]
+    out = [Reached(np.full(r.local.shape[:2], np.inf), r.local.copy(), r.shared.copy(), 0) for r in requests]
     spent = [0] * len(requests)
     for size in dict.fromkeys(r.size for r in requests):
         mine = [k for k, r in enumerate(requests) if r.size == size]
@@ -105,10 +103,10 @@ def _chunks(requests: Sequence[Request], mine: Sequence[int], size: SizeClass, o
 
 
 class _Banks:
-    """What the lanes of a chunk read, on the device once, whatever the number of starts: tapes, tables, weights, settings."""
+    """What the lanes of a chunk read, on the device once for all starts: tapes, tables, weights, settings."""
 
     def __init__(self, requests: Sequence[Request], chunk: Sequence[_Part]) -> None:
-        self.host: list[list[dict[str, NDArray[np.generic]]]] = [[], [], [], []]
+        host: list[list[Arrays]] = [[], [], [], []]
         ids: list[NDArray[np.int64]] = []
         offset = np.zeros(4, np.int64)
         for part in chunk:
@@ -118,24 +116,24 @@ class _Banks:
             k, problem = instance // structure.problems, instance % structure.problems
             tables, table = np.unique(problem, return_inverse=True)
             settings, setting = np.unique(k, return_inverse=True)
-            rows = (
+            rows: list[Arrays] = [
                 _tape_rows(request),
                 {"features": structure.features[tables], "y": objective.y[tables], "unit": objective.unit[tables]},
                 {"weight": objective.weight[k, problem]},
                 _setting_rows(request, settings),
-            )
+            ]
             own = (structure.tape_of[problem], table, np.arange(len(instance)), setting)
             ids.append(np.stack(own) + offset[:, None])
             for number, bank in enumerate(rows):
-                self.host[number].append(bank)
+                host[number].append(bank)
                 offset[number] += len(next(iter(bank.values())))
         self.ids = np.concatenate(ids, axis=1)
         """(4, instances) row of every instance in each bank."""
-        self.device = tuple(_upload(bank) for bank in self.host)
+        self.device = tuple(_upload(bank) for bank in host)
 
     def gather(self, instance: NDArray[np.int64]) -> LaneData:
         """The data of lanes that work on these instances."""
-        found = {}
+        found: dict[str, Any] = {}
         for bank, rows in zip(self.device, self.ids[:, instance], strict=True):
             found |= _take(bank, jnp.asarray(rows))
         tape = TapeArrays(*(found.pop(name) for name in TapeArrays._fields))
@@ -147,7 +145,7 @@ def _take(bank: Any, rows: Any) -> Any:
     return jax.tree.map(lambda a: a[rows], bank)
 
 
-def _upload(bank: list[dict[str, NDArray[np.generic]]]) -> dict[str, Any]:
+def _upload(bank: list[Arrays]) -> dict[str, Any]:
     """Rows of all parts, padded to a power of two, on the device."""
     out = {}
     for name in bank[0]:
@@ -158,7 +156,7 @@ def _upload(bank: list[dict[str, NDArray[np.generic]]]) -> dict[str, Any]:
     return out
 
 
-def _tape_rows(request: Request) -> dict[str, NDArray[np.generic]]:
+def _tape_rows(request: Request) -> Arrays:
     structure = request.objective.structure
     law = structure.law
     declared = {
@@ -171,7 +169,7 @@ def _tape_rows(request: Request) -> dict[str, NDArray[np.generic]]:
     return structure.tapes | {name: np.repeat(values[None], sets, axis=0) for name, values in declared.items()}
 
 
-def _setting_rows(request: Request, sets: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+def _setting_rows(request: Request, sets: NDArray[np.int64]) -> Arrays:
     objective, law = request.objective, request.objective.structure.law
     affine = request.inner and law.shared == 0 and bool(law.linear.all())
     every: dict[str, Any] = {

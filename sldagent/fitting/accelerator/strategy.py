@@ -19,7 +19,7 @@ from sldagent.fitting.accelerator.devices import Device, device
 from sldagent.fitting.accelerator.encode import Objective, Structure, encode, natural_class, objective
 from sldagent.fitting.accelerator.pool import Reached, Request, minimise
 from sldagent.fitting.job import Job
-from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks
+from sldagent.fitting.result import Blocks, FitResult, Point, collect, make_blocks
 from sldagent.fitting.starts import start_matrix
 
 FloatArray = NDArray[np.float64]
@@ -92,7 +92,7 @@ def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None
 def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
     """One job's stages; yields what is to be minimised and receives where that ended."""
     law, rows, recipe = job.law, job.rows, job.recipe
-    effort = job.effort or Effort(starts=recipe.starts)
+    effort = job.tries
     sets = 1 if job.weights is None else len(job.weights)
     if not np.isfinite(law.tapes.matrix(rows)).all():
         return [_no_features(job, blocks) for _ in range(sets)]
@@ -103,7 +103,7 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
     bent = int((~law.linear).sum())
     spent = 0
 
-    starts = _first(job, structure, sets, 1 if bent == 0 else _count(effort, bent))
+    starts = _first(job, structure, sets)
     if bent:
         found = yield _request(stage, starts, inner=True, limit=SCREEN, tolerance=1e-3)
         spent += found.evaluations
@@ -135,21 +135,15 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
     return _results(job, structure, final, starts, sets, spent)
 
 
-def _count(effort: Effort, bent: int) -> int:
-    return int(np.clip(effort.starts * (0.25 + 0.375 * bent), 2, 3 * effort.starts))
-
-
 def _request(
     stage: Objective, starts: _Starts, *, inner: bool, limit: int, tolerance: float, delta: FloatArray | None = None
 ) -> Request:
-    return Request(
-        stage, starts.local, starts.shared, inner, limit, tolerance, stage.deltas[-1] if delta is None else delta
-    )
+    return Request(stage, starts.local, starts.shared, inner, limit, tolerance, stage.deltas[-1] if delta is None else delta)
 
 
-def _first(job: Job, structure: Structure, sets: int, count: int) -> _Starts:
+def _first(job: Job, structure: Structure, sets: int) -> _Starts:
     """The same random starts for every instance."""
-    size = structure.size
+    size, count = structure.size, job.starts
     theta = structure.place(start_matrix(job.law, job.rows, count, job.rng))
     instances = sets * structure.problems
     local = np.broadcast_to(theta[:, None, None, : size.local], (count, instances, size.blocks, size.local))
@@ -180,9 +174,7 @@ def _no_features(job: Job, blocks: Blocks) -> FitResult:
     return FitResult(law, point, blocks, np.inf, 0, "a part of the law without parameters is not finite on some row.")
 
 
-def _results(
-    job: Job, structure: Structure, final: Objective, starts: _Starts, sets: int, spent: int
-) -> list[FitResult]:
+def _results(job: Job, structure: Structure, final: Objective, starts: _Starts, sets: int, spent: int) -> list[FitResult]:
     """The fit of every weight set; parameters of blocks that one leaves out are NaN."""
     law, blocks = job.law, structure.blocks
     problems = structure.problems
