@@ -221,7 +221,7 @@ def fit_task(
                 fits.append(fit_program(program, train, seed=seed, engine=engine))
             else:
                 if engine == "jax":
-                    raise ConfigError("the program fits with code of its own, which the engine 'jax' does not run: use auto or cpu")
+                    raise ConfigError("the engine 'jax' does not run a program's own fitting code: use engine auto or cpu")
                 with ProgramJails(jail) as jails:
                     fits.append(fit_by_own_code(program, train, jails))
         except FitError as error:

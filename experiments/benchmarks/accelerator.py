@@ -1,31 +1,29 @@
 """Fits per second of the CPU and the accelerator engine over batch sizes, and where they cross.
 
-    python experiments/benchmarks/accelerator.py [--seconds 210]
+    python experiments/benchmarks/accelerator.py [--seconds 210] [--kinds bootstraps,groups,formulas]
 
-Runs on whatever device JAX finds.  Three ways in which a batch grows: bootstraps of one formula (weight sets, from the fitted
-values), groups of one table (each with parameters of its own), and different formulas (many starts each).  The CPU engine runs
-on one thread; where a batch would take it longer than `CPU_SECONDS`, a part is timed and the rest counted at the same rate.
-Times are wall-clock on an accelerator and CPU time where the device is a CPU; both engines start from ready kernels, and what
-compiling took is printed beside.  The objectives of both engines are compared: `worse` is the share of fits in which JAX's is
-more than 1e-6 above the CPU engine's, `better` the reverse.
+Runs on whatever device JAX finds (from a checkout that is not installed, with PYTHONPATH set to its root).  Three ways in
+which a batch grows: bootstraps of one formula (weight sets, from the fitted values), groups of one table (each with parameters
+of its own), and different formulas (many starts each).  The CPU engine runs on one thread; where a batch would take it longer
+than `CPU_SECONDS`, a part is timed and the rest counted at the same rate.  Times are wall-clock on an accelerator and CPU time
+where the device is a CPU; both engines start from ready kernels, and what compiling took is printed beside.
+
+Both engines' objectives are compared, for groups their sum: worse / better / compared counts those in which JAX's is more than
+1e-6 above the CPU engine's, those in which it is as much below, and all.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-for _variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sldagent.errors import FitError
 from sldagent.fitting.accelerator import devices
 from sldagent.fitting.accelerator.strategy import fit_jobs
 from sldagent.fitting.engines import fit_many
@@ -33,7 +31,7 @@ from sldagent.fitting.graph import Layout
 from sldagent.fitting.job import Job
 from sldagent.fitting.result import Effort, FitResult
 from sldagent.fitting.rows import Rows
-from sldagent.fitting.tape import compile_law
+from sldagent.fitting.tape import CompiledLaw, compile_law
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Parameter, Recipe
 
@@ -41,6 +39,7 @@ CPU_SECONDS = 4.0
 """Longest timing of the CPU engine per batch."""
 REFIT = Effort(starts=1, keep=1, iterations=60)
 """Effort of one bootstrap, beside the warm start."""
+Results = list[list[FitResult] | FitError]
 HUBER = Recipe("huber", "log", 1e-3)
 
 
@@ -79,18 +78,18 @@ def formula(rng: np.random.Generator) -> str:
     return "E + " + " + ".join(terms[k] for k in sorted(chosen))
 
 
+def law(text: str, layout: Layout, positive: str = "") -> CompiledLaw:
+    """A formula with the parameters named in `positive` declared so."""
+    parsed = parse_formula(text, list(layout.columns))
+    declared = tuple(Parameter(p.name, "positive") if p.name in positive else p for p in parsed.parameters)
+    return compile_law(replace(parsed, parameters=declared), layout)
+
+
 def batches() -> list[list[Batch]]:
     """The batches by kind, small to large."""
     two = Layout({"N": 0, "D": 1}, {}, 1)
     rows = chinchilla_rows()
-    kinds = dict.fromkeys("EAB", "positive")
-
-    def law(text: str, symbols: Sequence[str], layout: Layout, positive: Sequence[str] = ()):  # type: ignore[no-untyped-def]
-        parsed = parse_formula(text, list(symbols))
-        declared = tuple(Parameter(p.name, "positive") if p.name in positive else p for p in parsed.parameters)
-        return compile_law(replace(parsed, parameters=declared), layout)
-
-    base = law("E + A*N**-a + B*D**-b", "ND", two, list(kinds))
+    base = law("E + A*N**-a + B*D**-b", two, "EAB")
     fitted = fit_jobs([Job(base, rows, HUBER, np.random.default_rng(0))])[0]
     assert isinstance(fitted, list)
     warm = fitted[0].point
@@ -101,13 +100,13 @@ def batches() -> list[list[Batch]]:
 
     def groups(count: int) -> list[Job]:
         one = Layout({"D": 0}, {}, 1)
-        rectified = law("E + A/(D**a + B)", "D", one, list(kinds))
+        rectified = law("E + A/(D**a + B)", one, "EAB")
         return [Job(rectified, group_rows(count), Recipe(), np.random.default_rng(0))]
 
     def formulas(count: int) -> list[Job]:
         rng = np.random.default_rng(3)
         texts = [formula(rng) for _ in range(count)]
-        return [Job(law(t, "ND", two), rows, HUBER, np.random.default_rng(k)) for k, t in enumerate(texts)]
+        return [Job(law(t, two), rows, HUBER, np.random.default_rng(k)) for k, t in enumerate(texts)]
 
     return [
         [Batch("bootstraps", n, bootstraps) for n in (16, 128, 1024, 4096, 16384)],
@@ -116,7 +115,7 @@ def batches() -> list[list[Batch]]:
     ]
 
 
-def objectives(results: Sequence[list[FitResult] | Exception]) -> np.ndarray:  # type: ignore[type-arg]
+def objectives(results: Sequence[list[FitResult] | FitError]) -> NDArray[np.float64]:
     """Objectives of all fits in order; NaN for jobs that cannot be fitted."""
     values = [[r.objective for r in job] if isinstance(job, list) else [np.nan] for job in results]
     return np.concatenate(values)
@@ -135,7 +134,8 @@ def cpu_engine() -> str:
     return f"numba {numba.__version__}"
 
 
-def timed(clock: Callable[[], float], work: Callable[[], object]) -> tuple[float, object]:
+def timed(clock: Callable[[], float], work: Callable[[], Results]) -> tuple[float, Results]:
+    """Seconds and result of a call."""
     start = clock()
     found = work()
     return clock() - start, found
@@ -151,7 +151,7 @@ def measure(batch: Batch, clock: Callable[[], float], per_fit: float, cpu: bool)
     part = max(1, min(batch.fits, int(CPU_SECONDS / max(per_fit, 1e-6))))
     jobs = batch.make(part)
     cpu_seconds, reference = timed(time.process_time, lambda: fit_many(jobs, "cpu"))
-    a, b = objectives(found), objectives(reference)  # type: ignore[arg-type]
+    a, b = objectives(found), objectives(reference)
     n = min(len(a), len(b)) if batch.kind != "groups" or part == batch.fits else 0
     worse = int((a[:n] > b[:n] * (1 + 1e-6)).sum())
     better = int((b[:n] > a[:n] * (1 + 1e-6)).sum())

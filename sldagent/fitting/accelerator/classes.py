@@ -74,7 +74,7 @@ WASTE = 3.0
 
 
 def joint_classes(sizes: Sequence[SizeClass]) -> list[SizeClass]:
-    """Classes under which problems of a batch that differ only in their formulas share kernels, and so fill them together."""
+    """Classes under which problems of a batch that differ only in their formulas share kernels, and fill them together."""
     largest: dict[tuple[int, int, int, bool], SizeClass] = {}
     for size in sizes:
         key = (size.targets, size.blocks, size.rows, size.shared > 0)

@@ -273,16 +273,8 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
         typical = _mean(unit * np.abs(centre), factors, axis=(1, 2))
         thresholds = np.where(typical > 0.0, typical, 1.0) * 10.0 ** -np.arange(1.0, 8.0)[:, None]
     weight = structure.spread(W)
-    return Objective(
-        structure,
-        structure.spread(Y),
-        structure.spread(unit),
-        weight,
-        structure.place(ridge),
-        logarithmic,
-        robust,
-        thresholds,
-    )
+    y, units, penalties = structure.spread(Y), structure.spread(unit), structure.place(ridge)
+    return Objective(structure, y, units, weight, penalties, logarithmic, robust, thresholds)
 
 
 def _mean(values: FloatArray, factors: FloatArray, axis: int | tuple[int, ...]) -> FloatArray:

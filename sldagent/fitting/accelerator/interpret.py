@@ -1,8 +1,8 @@
 """The tape interpreter in JAX: values and reverse-mode derivatives of many tapes at once.
 
 Nodes of a lane's tape are numbered parameters, features (constants included), operations; operations are aligned to the end,
-so that the prediction is the last node of every tape.  All operations are computed for every instruction and the right one is
-selected: which operation a lane runs is data, never code.  Arrays have the node first, then the tapes Z = lanes x targets,
+so that the prediction is the last node of every tape.  All operations are computed for every instruction and the right one
+is selected: which operation a lane runs is data, never code.  Arrays have the node first, then the tapes Z = lanes x targets,
 then the rows M = blocks x rows of a block.
 """
 
@@ -14,9 +14,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from sldagent.fitting.reference import reference as op
-
-COPY = -1
-"""Operation of the padding: the value of the left operand."""
 
 LARGEST = 709.0
 """Arguments of exp are clamped here, as in the CPU engine: larger ones overflow."""
