@@ -3,13 +3,14 @@
     python experiments/benchmarks/accelerator.py [--seconds 210] [--kinds bootstraps,groups,formulas]
 
 Runs on whatever device JAX finds (from a checkout that is not installed, with PYTHONPATH set to its root).  Three ways in
-which a batch grows: bootstraps of one formula (weight sets, from the fitted values), groups of one table (each with parameters
-of its own), and different formulas (many starts each).  The CPU engine runs on one thread; where a batch would take it longer
-than `CPU_SECONDS`, a part is timed and the rest counted at the same rate.  Times are wall-clock on an accelerator and CPU time
-where the device is a CPU; both engines start from ready kernels, and what compiling took is printed beside.
+which a batch grows: bootstraps of one formula (weight sets, from the fitted values), groups of one table (each with
+parameters of its own), and different formulas (many starts each).  The CPU engine runs on one thread; where a batch would
+take it longer than `CPU_SECONDS`, a part is timed and the rest counted at the same rate.  Times are wall-clock on an
+accelerator and CPU time where the device is a CPU; both engines start from ready kernels, and what compiling took is printed
+beside.
 
-Both engines' objectives are compared, for groups their sum: worse / better / compared counts those in which JAX's is more than
-1e-6 above the CPU engine's, those in which it is as much below, and all.
+Both engines' objectives are compared, for groups their sum: worse / better / compared counts those in which JAX's is more
+than 1e-6 above the CPU engine's, those in which it is as much below, and all.
 """
 
 from __future__ import annotations

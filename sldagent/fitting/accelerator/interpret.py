@@ -2,8 +2,8 @@
 
 Nodes of a lane's tape are numbered parameters, features (constants included), operations; operations are aligned to the end,
 so that the prediction is the last node of every tape.  All operations are computed for every instruction and the right one
-is selected: which operation a lane runs is data, never code.  Arrays have the node first, then the tapes Z = lanes x targets,
-then the rows M = blocks x rows of a block.
+is selected: which operation a lane runs is data, never code.  The first axis of arrays is the node, then come the tapes
+(Z = lanes x targets) and the rows (M = blocks x rows of a block).
 """
 
 from __future__ import annotations
