@@ -24,7 +24,9 @@ SIZE = SizeClass(targets=1, blocks=1, rows=16, operations=32, features=8, local=
 """One class for all random tapes."""
 X = np.linspace(0.4, 3.0, 11)
 LEAVES = st.sampled_from(["a", "b", "c", "x", "log(x)", "0.7", "2"])
-UNARY = st.sampled_from(["exp({}/5)", "log(1 + exp({}))", "sqrt(2 + tanh({}))", "tanh({})", "sigmoid({})", "softplus({})", "-({})"])
+UNARY = st.sampled_from(
+    ["exp({}/5)", "log(1 + exp({}))", "sqrt(2 + tanh({}))", "tanh({})", "sigmoid({})", "softplus({})", "-({})"]
+)
 BINARY = st.sampled_from(["({} + {})", "({} - {})", "({} * {})", "({} / (3 + tanh({})))"])
 
 
