@@ -15,9 +15,10 @@ SHARE = 0.4
 """Share of the device's memory that one call may take."""
 HOST_BYTES = 256 << 20
 """What one call may take of a host that serves as the device."""
-ELEMENTS = {"cpu": 1 << 14}
-"""Rows computed at once, by platform: enough to hide the overhead of an instruction, few enough for the caches."""
+HOST_ELEMENTS = 1 << 14
+"""Rows computed at once on a host: few enough for the caches."""
 ACCELERATOR_ELEMENTS = 1 << 20
+"""Rows computed at once on an accelerator: enough to hide the start of a kernel."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def device() -> Device:
     except RuntimeError as error:
         raise FitError(f"the engine 'jax' finds no device: {str(error).splitlines()[0]}; use engine 'cpu'.") from error
     if first.platform == "cpu":
-        return Device("cpu", "CPU", HOST_BYTES, ELEMENTS["cpu"])
+        return Device("cpu", "CPU", HOST_BYTES, HOST_ELEMENTS)
     limit = (first.memory_stats() or {}).get("bytes_limit", 4 << 30)
     return Device(first.platform, first.device_kind, int(SHARE * limit), ACCELERATOR_ELEMENTS)
 

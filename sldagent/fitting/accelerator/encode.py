@@ -257,9 +257,10 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
     unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
     logarithmic = recipe.space == "log" and not surrogate
     if logarithmic:
-        if not (Y > 0.0).all():
+        live = (factors > 0.0).any(axis=0)
+        if (Y[live] <= 0.0).any():
             raise FitError("a loss on logarithms needs positive targets: use loss mse, relative or lad instead.")
-        Y, unit = np.log(Y), np.ones_like(Y)
+        Y, unit = np.log(np.where(live, Y, 1.0)), np.ones_like(Y)
     centre = Y - _mean(Y, factors, axis=2)[..., None]
     ridge = np.zeros((len(W), law.local + law.shared))
     for name, share in recipe.ridge:

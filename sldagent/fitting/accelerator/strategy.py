@@ -186,11 +186,22 @@ def _results(job: Job, structure: Structure, final: Objective, starts: _Starts, 
     parameters = _parameters(structure, job.rows.groups, own, common)
     out = []
     for k in range(sets):
-        failure = "" if np.isfinite(total[k]) else "no start gave finite predictions on all rows."
+        failure = "" if np.isfinite(total[k]) else _why(job, k)
         named = {name: values[k] for name, values in parameters.items()}
         reported = float(total[k] * scale[k])
         out.append(FitResult(law, Point(own[k], common[k]), blocks, reported, spent // sets, failure, named))
     return out
+
+
+def _why(job: Job, k: int) -> str:
+    """Why the fit of weight set k has no finite objective."""
+    rows = job.rows
+    live = np.ones(rows.Y.shape, np.bool_) if job.weights is None else job.weights[k] > 0.0
+    bad = (live & ~np.isfinite(rows.Y * rows.weight)).any(axis=0)
+    if bad.any():
+        first = rows.order[bad].min()
+        return f"the target or its weight is not a finite number on {int(bad.sum())} rows, first on row {first}."
+    return "no start gave finite predictions on all rows."
 
 
 def _parameters(structure: Structure, groups: int, own: FloatArray, common: FloatArray) -> dict[str, FloatArray]:

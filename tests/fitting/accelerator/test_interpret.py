@@ -1,4 +1,4 @@
-"""Values and derivatives of random tapes against the numpy reference, and the objective's matrices against the CPU engine."""
+"""Values and derivatives of random tapes against the numpy reference; the objective's matrices against the CPU engine."""
 
 from __future__ import annotations
 
