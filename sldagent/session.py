@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.task import Cut, Task
 from sldagent.workers.base import WorkerPool, WorkerStartError
-from sldagent.workers.local import LocalPool
+from sldagent.workers.place import Place, open_pool
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,13 @@ def run(
     seeds: Seeds | None = None,
     jail: Mode = "auto",
     origin: Origin | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
     `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `origin` says
-    what the task was read from (None: the run cannot be continued later).
+    what the task was read from (None: the run cannot be continued later); `place` is where candidates are evaluated
+    (None: here).
 
     Raises RunFailed where the run began and could not go on.
     """
@@ -107,9 +109,10 @@ def run(
         task=grounds.train.name, card=task_card(grounds.task), mode=grounds.mode, run=archive.new_run_id(grounds.train.name),
         origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
     )  # fmt: skip
-    with _pool(grounds, config, jail) as pool, _failing(beginning.run or ""):
-        given = SeededProposer(proposer, seeds.proposals)
-        summary = discover(beginning, config, archive, given, pool, observer, stop=stop, workers=_words(config))
+    place = place or Place()
+    with _pool(place, grounds, config, jail) as pool, _failing(beginning.run or ""):
+        given, words = SeededProposer(proposer, seeds.proposals), place.words(config.workers)
+        summary = discover(beginning, config, archive, given, pool, observer, stop=stop, workers=words)
     return Outcome(grounds, summary, archive.place, seeds.references)
 
 
@@ -123,6 +126,7 @@ def resume(
     table: str | Path | None = None,
     data: Path | None = None,
     workers: int | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
 
@@ -131,6 +135,7 @@ def resume(
         task: what it was started on, where that was a data frame.
         table, data: where its table is now, if it moved.
         workers: processes; None: as many as it began with.
+        place: where candidates are evaluated from now on; None: here.
 
     Raises ConfigError or ArchiveError where it cannot: unknown, complete, still alive elsewhere, begun by an older
     release, or its table has changed; RunFailed as `run` does.
@@ -146,8 +151,9 @@ def resume(
     seeds = seed_proposals(archive.sessions().seeds(record.run), grounds.train)
     proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
     planner = Planner(proposer, partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors}))
-    with _pool(grounds, config, cast(Mode, origin.jail)) as pool:
-        resumed = archive.resume_run(record.run, seen, pool=_words(config))
+    place = place or Place()
+    with _pool(place, grounds, config, cast(Mode, origin.jail)) as pool:
+        resumed = archive.resume_run(record.run, seen, pool=place.words(config.workers))
         with _failing(record.run):
             past = Past(record.run, resumed, archive.candidates(record.run))
             summary = evolution.resume(past, config, archive, planner, pool, observer, stop=stop)
@@ -170,15 +176,10 @@ def _origin(record: RunRecord, archive: Archive) -> Origin:
     return origin
 
 
-def _pool(grounds: Grounds, config: RunConfig, jail: Mode) -> WorkerPool:
+def _pool(place: Place, grounds: Grounds, config: RunConfig, jail: Mode) -> AbstractContextManager[WorkerPool]:
     """Workers for the run."""
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
-    return LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm)
-
-
-def _words(config: RunConfig) -> str:
-    """Who evaluates."""
-    return f"{config.workers} local worker{'s' if config.workers > 1 else ''}"
+    return open_pool(place, make_evaluator, config.workers, config.time_limit, warm)
 
 
 @contextmanager

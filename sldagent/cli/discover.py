@@ -11,12 +11,14 @@ from sldagent.cli.ending import show_outcome
 from sldagent.cli.options import (
     add_common,
     add_jail,
+    add_place,
     add_roles,
     data_folder,
     given_roles,
     jail_warning,
     load_task,
     open_archive,
+    place_of,
     positive_float,
     positive_int,
     seed_int,
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--candidates", metavar="N", type=positive_int, help="end after N candidates")
     search.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of every random decision (default: 0)")
     search.add_argument("--islands", metavar="K", type=positive_int, help="sub-populations (default: 4)")
-    search.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    add_place(search)
     search.add_argument(
         "--seed-program",
         metavar="FILE.py",
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     config = run_config(
         minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers
     )
+    place = place_of(args)
     origin = origin_of(task, args.table, given_roles(args), data=data_folder(args), at=args.at, jail=args.jail)
     with open_archive(args, read_only=False) as archive:
         if not args.json:
@@ -68,5 +71,7 @@ def run(args: argparse.Namespace) -> int:
             output.show("Programs to begin with:", *seed_lines(seeds), *jail_warning(seeds.layers))
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
-            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin)
+            outcome = session.run(
+                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, place=place
+            )
         return show_outcome(outcome, archive, args)
