@@ -1,4 +1,4 @@
-"""Lets the fault tests, and the processes that they start, import the helpers of this folder, of the pools and of the search."""
+"""Lets the fault tests, and the processes that they start, import the helpers of this folder, the pools and the search."""
 
 import sys
 from pathlib import Path

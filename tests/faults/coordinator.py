@@ -1,4 +1,4 @@
-"""One session of a run as a process of its own: ``python coordinator.py ARCHIVE [FILE-SIZE-LIMIT]``.
+"""One session of a run as a process of its own: ``python coordinator.py ARCHIVE [ROOM]``.
 
 Starts the run where the archive has none, goes on with it otherwise, as the command line does.  The evaluator is the
 pools' fake one, so that a session costs little; archive, search, workers and ownership are the real ones.  Prints
@@ -55,10 +55,11 @@ def session(archive: Archive, pool: WorkerPool, watcher: Watcher | None = None) 
     return resume(past, CONFIG, archive, Planner(ScriptedProposer()), pool, watcher)
 
 
-def main(path: str, limit: int | None) -> int:
+def main(path: str, room: int | None) -> int:
     try:
         with Archive.open(path) as archive, LocalPool(make_delayed, 2, 30.0) as pool:
-            if limit is not None:  # the archive may grow no more: writing fails as on a full disk
+            if room is not None:  # no file may grow beyond this: writing then fails as on a full disk
+                limit = room + log_size(Path(path))
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             return CODES[session(archive, pool, Announcer(pool)).status]
@@ -70,13 +71,11 @@ def main(path: str, limit: int | None) -> int:
         return 4
 
 
-def size(path: Path) -> int:
-    """Bytes of an archive and of its log."""
-    total = 0
-    for name in (path, Path(f"{path}-wal")):
-        with contextlib.suppress(FileNotFoundError):
-            total += name.stat().st_size
-    return total
+def log_size(path: Path) -> int:
+    """Bytes of an archive's write-ahead log."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"{path}-wal").stat().st_size
+    return 0
 
 
 if __name__ == "__main__":
