@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ LOCAL = "local"
 """The address that stands for a cluster of our own on this machine."""
 STORE_BYTES = 100 << 20
 """Object store of such a cluster: candidates and answers are small."""
+STARTS = 3
+"""Attempts to start one."""
 ANSWER_SECONDS = 10.0
 """How long a cluster elsewhere may take to accept a connection."""
 
@@ -56,17 +57,29 @@ def connected(address: str, cpus: int | None = None, gpus: float = 0.0) -> Itera
         finally:
             package.shutdown()
         return
-    folder = Path(tempfile.mkdtemp(prefix="sldray-"))  # a short name: sockets' paths may have some 100 characters
-    try:
-        with scrubbed(), _quiet(address):
+    # Sockets lie there, and their paths may have some 100 characters: a short name.
+    with tempfile.TemporaryDirectory(prefix="sldray-", ignore_cleanup_errors=True) as folder:
+        try:
+            with scrubbed(), _quiet(address):
+                _start(package, Path(folder), cpus, gpus)
+            yield package
+        finally:
+            package.shutdown()
+
+
+def _start(package: Any, folder: Path, cpus: int | None, gpus: float) -> None:
+    """Start a cluster here.  Ray gives its node half a minute, which a machine that is very busy may not have."""
+    for attempt in range(STARTS):
+        try:
             package.init(
                 address="local", num_cpus=cpus, num_gpus=gpus or None, include_dashboard=False, log_to_driver=False,
-                logging_level="ERROR", object_store_memory=STORE_BYTES, _temp_dir=str(folder),
+                logging_level="ERROR", object_store_memory=STORE_BYTES, _temp_dir=str(folder / str(attempt)),
             )  # fmt: skip
-        yield package
-    finally:
-        package.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+            return
+        except Exception:  # Ray raises the class itself
+            package.shutdown()
+            if attempt == STARTS - 1:
+                raise
 
 
 @contextlib.contextmanager
@@ -104,7 +117,7 @@ def _quiet(address: str) -> Iterator[None]:
     """Ray's own ways to fail at the start, as ConfigError."""
     try:
         yield
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError, OSError) as error:
+    except Exception as error:  # of several classes, Exception itself among them
         where = "here" if address == LOCAL else f"at '{address}'"
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"a Ray cluster cannot be used {where}: {reason}") from None
