@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sldagent.fitting.engines import Engine
     from sldagent.sandbox.types import Mode
 
-__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss"]
+__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss", "resume"]
 
 DEFAULT_MINUTES = 2.0
 DELTA = Recipe().delta
@@ -107,6 +107,8 @@ def discover(
     observer: Observer | None = None,
     seed_programs: Sequence[str | Path] = (),
     jail: Mode = "auto",
+    ray: str | None = None,
+    gpus_per_worker: float = 0.0,
 ) -> Discovery:
     """Discover a law and keep every candidate in the archive.
 
@@ -119,17 +121,73 @@ def discover(
         seed: the same seed and number of candidates give the same archive, whatever `workers` is.
         seed_programs: program files to begin with: laws, or files with scaling_law_func and fit_scaling_law.
         jail: how the code that programs bring is kept in ("auto": every layer that this host has).
+        ray: address of a Ray cluster to evaluate on, or "local"; None: processes here.
+        gpus_per_worker: GPUs of every Ray actor.
 
     Raises a `SldagentError` of one sentence for a table, option or archive that cannot be used.
     """
     from sldagent import session
+    from sldagent.origin import origin_of
+    from sldagent.workers.place import Place
 
     task = as_task(table, target, variables, group, split_column=split_column, at=at, data=data)
+    read = isinstance(table, (str, Path)) and (at is None or isinstance(at, (str, Path)))
+    roles = {"targets": target, "variables": variables, "group": group, "split_column": split_column}
+    origin = origin_of(
+        task,
+        table if read and isinstance(table, (str, Path)) else None,
+        roles,
+        data=None if data is None else Path(data),
+        at=at if read else None,
+        jail=jail,
+    )
     config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers)
     grounds = session.prepare(task)
     with Archive.open(archive) as store:
         seeds = session.read_program_files([Path(p) for p in seed_programs], grounds, jail)
-        return describe(session.run(grounds, config, store, observer, seeds=seeds, jail=jail), store)
+        outcome = session.run(
+            grounds, config, store, observer, seeds=seeds, jail=jail, origin=origin, place=Place(ray, gpus_per_worker)
+        )
+        return describe(outcome, store)
+
+
+def resume(
+    run: str,
+    table: pandas.DataFrame | str | Path | Task | None = None,
+    target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
+    group: str | None = None,
+    *,
+    split_column: str | None = None,
+    at: Any = None,
+    data: str | Path | None = None,
+    workers: int | None = None,
+    archive: str = "sqlite:///sldagent.db",
+    observer: Observer | None = None,
+    ray: str | None = None,
+    gpus_per_worker: float = 0.0,
+) -> Discovery:
+    """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
+
+    Args:
+        run: its id, or a beginning of it.
+        table: only where the run was started on a data frame (then with the same `target`, `variables`, `group`,
+            `split_column` and `at` as before), or where its file moved.
+
+    Raises ConfigError or ArchiveError for a run that cannot go on, and RunFailed as `discover` does.
+    """
+    from sldagent import session
+    from sldagent.workers.place import Place
+
+    moved = table if isinstance(table, (str, Path)) else None
+    task = None
+    if table is not None and moved is None:
+        task = as_task(table, target, variables, group, split_column=split_column, at=at)
+    with Archive.open(archive, create=False) as store:
+        folder = None if data is None else Path(data)
+        place = Place(ray, gpus_per_worker)
+        outcome = session.resume(run, store, observer, task=task, table=moved, data=folder, workers=workers, place=place)
+        return describe(outcome, store)
 
 
 def describe(outcome: Any, store: Archive) -> Discovery:

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from sldagent.archive.records import ReferenceRecord
+from sldagent.archive.records import Origin, ReferenceRecord, RunRecord
+from sldagent.archive.sessions import RunTaken
 from sldagent.archive.store import Archive
-from sldagent.errors import ConfigError, TableError
+from sldagent.errors import ArchiveError, ArchiveUnavailable, ConfigError, RunFailed, TableError
 from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evolution import loop as evolution
 from sldagent.evolution.config import RunConfig
-from sldagent.evolution.loop import discover
+from sldagent.evolution.loop import Beginning, Past, discover
 from sldagent.evolution.observer import Observer
+from sldagent.evolution.plan import Planner
 from sldagent.evolution.rng import generator
 from sldagent.evolution.summary import RunSummary
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
 from sldagent.foreign.jails import ProgramJails
+from sldagent.laws.parse import parse_program
+from sldagent.origin import check_same, load_again, seed_proposals, seed_records
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.sandbox.types import Mode
 from sldagent.seeds import SeededProposer, Seeds, read_seeds
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.task import Cut, Task
-from sldagent.workers.base import WorkerStartError
-from sldagent.workers.local import LocalPool
+from sldagent.workers.base import WorkerPool, WorkerStartError
+from sldagent.workers.place import Place, open_pool
 
 
 @dataclass(frozen=True)
@@ -83,40 +90,118 @@ def run(
     *,
     seeds: Seeds | None = None,
     jail: Mode = "auto",
+    origin: Origin | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
-    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in.
+    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `origin` says
+    what the task was read from (None: the run cannot be continued later); `place` is where candidates are evaluated
+    (None: here).
 
-    Raises ArchiveError, and ConfigError where no worker process can be started.
+    Raises RunFailed where the run began and could not go on.
     """
     seeds = seeds or Seeds()
     stop = stop or threading.Event()
     archive.give_up_when(stop.is_set)
-    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
         config = replace(config, biases=_biases(config, proposer.families))
-    if not config.biases:
-        config = replace(config, biases=("", *proposer.families))
-    try:
-        with LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
-            summary = discover(
-                grounds.train,
-                config,
-                archive,
-                SeededProposer(proposer, seeds.proposals),
-                pool,
-                observer,
-                card=task_card(grounds.task),
-                mode=grounds.mode,
-                stop=stop,
-                references=seeds.references,
-                layers=seeds.layers,
-            )
-    except WorkerStartError as error:
-        raise ConfigError(f"no worker process could be started: {error}") from None
+    beginning = Beginning(
+        task=grounds.train.name, card=task_card(grounds.task), mode=grounds.mode, run=archive.new_run_id(grounds.train.name),
+        origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
+    )  # fmt: skip
+    place = place or Place()
+    with _pool(place, grounds, config, jail) as pool, _failing(beginning.run or ""):
+        given, words = SeededProposer(proposer, seeds.proposals), place.words(config.workers)
+        summary = discover(beginning, config, archive, given, pool, observer, stop=stop, workers=words)
     return Outcome(grounds, summary, archive.place, seeds.references)
+
+
+def resume(
+    run: str,
+    archive: Archive,
+    observer: Observer | None = None,
+    stop: threading.Event | None = None,
+    *,
+    task: Task | None = None,
+    table: str | Path | None = None,
+    data: Path | None = None,
+    workers: int | None = None,
+    place: Place | None = None,
+) -> Outcome:
+    """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
+
+    Args:
+        run: its id, or a beginning of it.
+        task: what it was started on, where that was a data frame.
+        table, data: where its table is now, if it moved.
+        workers: processes; None: as many as it began with.
+        place: where candidates are evaluated from now on; None: here.
+
+    Raises ConfigError or ArchiveError where it cannot: unknown, complete, still alive elsewhere, begun by an older
+    release, or its table has changed; RunFailed as `run` does.
+    """
+    record = archive.run(run)
+    origin = _origin(record, archive)
+    seen = archive.sessions().wait_for_death(record.run)
+    task = task or load_again(record.run, origin, table, data)
+    check_same(record.run, origin, task)
+    grounds = prepare(task)
+    config = RunConfig.from_mapping(record.config)
+    config = config if workers is None else replace(config, workers=workers)
+    seeds = seed_proposals(archive.sessions().seeds(record.run), grounds.train)
+    proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
+    planner = Planner(proposer, partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors}))
+    place = place or Place()
+    with _pool(place, grounds, config, cast(Mode, origin.jail)) as pool:
+        resumed = archive.resume_run(record.run, seen, pool=place.words(config.workers))
+        with _failing(record.run):
+            past = Past(record.run, resumed, archive.candidates(record.run))
+            summary = evolution.resume(past, config, archive, planner, pool, observer, stop=stop)
+    return Outcome(grounds, summary, archive.place, tuple(archive.references(record.run)))
+
+
+def _origin(record: RunRecord, archive: Archive) -> Origin:
+    """What the run was started on.  Raises ConfigError where it is not one to go on with."""
+    if record.status == "complete":
+        raise ConfigError(
+            f"run {record.run} is complete ({record.candidates} candidates), so there is nothing to resume; "
+            f"see it with 'sldagent front {record.run}'"
+        )
+    origin = archive.sessions().origin(record.run)
+    if origin is None:
+        raise ConfigError(
+            f"run {record.run} was begun by an older release or by a program of its own, so the archive does not hold what "
+            "it needs to go on: discover anew"
+        )
+    return origin
+
+
+def _pool(place: Place, grounds: Grounds, config: RunConfig, jail: Mode) -> AbstractContextManager[WorkerPool]:
+    """Workers for the run."""
+    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
+    return open_pool(place, make_evaluator, config.workers, config.time_limit, warm)
+
+
+@contextmanager
+def _failing(run: str) -> Iterator[None]:
+    """Errors that end a run which has begun, with the way to go on."""
+    try:
+        yield
+    except RunTaken as error:
+        raise RunFailed(str(error)) from error
+    except ArchiveUnavailable as error:
+        raise RunFailed(
+            f"run {run} is paused, everything committed is safe: {error}; then go on with: sldagent resume {run} "
+            "and the same --archive"
+        ) from error
+    except ArchiveError as error:
+        raise RunFailed(f"run {run} failed: {error}; once that is mended, go on with: sldagent resume {run}") from error
+    except WorkerStartError as error:
+        raise RunFailed(
+            f"run {run} failed: no worker process could be started: {error}; go on with: sldagent resume {run}"
+        ) from error
 
 
 def read_program_files(paths: Sequence[Path], grounds: Grounds, jail: Mode = "auto") -> Seeds:

@@ -22,6 +22,7 @@ from sldagent.archive.models import (
     Run,
 )
 from sldagent.archive.records import CandidateRecord, CandidateRow, LightRow, RunRecord, ScoringRecord
+from sldagent.archive.sessions import spent
 from sldagent.errors import ArchiveError
 
 CHUNK = 500
@@ -41,7 +42,19 @@ def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
     for name, k in connection.execute(places):
         shortlists[name].append(k)
     found = connection.execute(query).mappings().all()
-    return [RunRecord(shortlist=tuple(shortlists[row["run"]]), **row) for row in found]
+    return [_run_record(connection, row, tuple(shortlists[row["run"]])) for row in found]
+
+
+def _run_record(connection: Connection, row: RowMapping, shortlist: tuple[int, ...]) -> RunRecord:
+    values: dict[str, Any] = dict(row)
+    if values["status"] == "running":  # seconds are written at the end
+        values["seconds"] = spent(connection, values["run"])
+    return RunRecord(shortlist=shortlist, **values)
+
+
+def island_count(connection: Connection, run: str) -> int:
+    """Number of islands of a run."""
+    return int(connection.scalar(select(func.count()).select_from(models.Island).where(models.Island.run == run)) or 0)
 
 
 def run_ids(connection: Connection) -> list[str]:

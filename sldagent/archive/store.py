@@ -2,11 +2,10 @@
 
 The contract, the same for every database (and tested by one suite over all of them):
 
-* A run has one writer: the `Archive` that started it.  Another one may read it at any time, and sees whole
-commits only.
-* `commit` is one transaction: after it returns the candidates survive the death of the process, and when it
-raises none of
-  them is there.
+* A run has one writer: the `Archive` that started it, or the one that took it over with `resume_run`, from when on
+  the former is refused.  Others may read the run at any time, and see whole commits only.
+* `commit` is one transaction: after it returns the candidates and log lines survive the death of the process, and when
+  it raises none of them is there.
 * A committed candidate never changes and never goes; the database itself refuses.
 * What comes out equals what went in: every number of an Evaluation, infinities and NaN included.
 * A server that goes away (PostgreSQL) is waited for, longer and longer, up to `patience` seconds; what was under way is
@@ -20,13 +19,14 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import check, parameters, prune, query, read, references, write
+from sldagent.archive import check, parameters, prune, query, read, references, sessions, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -37,22 +37,37 @@ from sldagent.archive.engine import (
     reading,
     writing,
 )
+from sldagent.archive.mapping import finite
 from sldagent.archive.migrate import ensure_current
+from sldagent.archive.owner import Owner, this_process
 from sldagent.archive.patience import PATIENCE, Patience
 from sldagent.archive.query import Answer
 from sldagent.archive.records import (
     CandidateRecord,
     CandidateRow,
+    FinalStatus,
     LightRow,
+    Note,
+    Origin,
     ReferenceRecord,
     RunRecord,
-    RunStatus,
     ScoringRecord,
+    SeedRecord,
+    SessionRecord,
 )
+from sldagent.archive.sessions import Resumed, SessionStore
 from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A run that an `Archive` object writes."""
+
+    islands: int
+    session: int
 
 
 def utc_now() -> datetime:
@@ -70,8 +85,7 @@ class Archive:
         self._read_only = read_only
         self._clock = clock
         self._patience = patience or Patience()
-        self._islands: dict[str, int] = {}
-        """Runs that this object writes, with their number of islands."""
+        self._held: dict[str, _Held] = {}
 
     @classmethod
     def open(
@@ -151,13 +165,23 @@ class Archive:
 
         self._patience.persist(attempt)
 
+    def _add(
+        self, run: str, action: str, work: Callable[[Connection, _Held], object], done: Callable[[Connection], bool]
+    ) -> None:
+        """`_once` for a run that this object still holds."""
+        held = self._held.get(run)
+        if held is None:
+            raise ArchiveError(f"run {run} is not being written here: only the process that works on a run may add to it")
+
+        def guarded(connection: Connection) -> None:
+            sessions.hold(connection, run, held.session)
+            work(connection, held)
+
+        self._once(action, guarded, done)
+
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """End a wait for a lost server early when `condition` holds."""
         self._patience.give_up_when = condition
-
-    def _own(self, run: str) -> None:
-        if run not in self._islands:
-            raise ArchiveError(f"run {run} is not being written here: only the process that started a run may add to it")
 
     # Writing
     #
@@ -183,77 +207,104 @@ class Archive:
         card: Mapping[str, Any],
         mode: str,
         islands: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Begin a run; this object is its writer from here on.
+        origin: Origin | None = None,
+        seeds: Sequence[SeedRecord] = (),
+        reference_programs: Sequence[ReferenceRecord] = (),
+        notes: Sequence[Note] = (),
+        pool: str = "",
+        owner: Owner | None = None,
+    ) -> int:
+        """Begin a run; this object is its writer from here on, as the session whose number is returned.
 
-        `islands` gives each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
+        Args:
+            islands: each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
+            origin, seeds: what the run is started on and the programs it is given; None: it cannot be continued later.
+            reference_programs: program files that it is given and that are no laws.
+            notes: first lines of its log.
+            pool: who evaluates, in words.
+            owner: the process that works on the run; None: this one.
         """
-        started = self._clock()
-        self._once(
-            "start a run",
-            lambda c: write.start_run(
-                c, run=run, task=task, seed=seed, config=config, card=card, mode=mode, islands=islands, started=started
-            ),
-            lambda c: write.started(c, run, started),
-        )
-        self._islands[run] = len(islands)
+        now = self._clock()
+        numbers: list[int] = []
 
-    def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
-        """Add finished candidates, all or none.  Raises ArchiveError; what was committed before stays."""
-        self._own(run)
-        self._once(
-            "commit candidates",
-            lambda c: write.commit(c, run, records, self._islands[run], self._clock()),
-            lambda c: write.committed(c, run, records),
-        )
+        def work(connection: Connection) -> None:
+            write.start_run(
+                connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode, islands=islands, started=now,
+            )  # fmt: skip
+            if origin is not None:
+                sessions.keep_origin(connection, run, origin, tuple(seeds))
+            references.add(connection, run, reference_programs)
+            write.add_notes(connection, run, notes, now)
+            numbers.append(sessions.begin(connection, run, owner or this_process(), pool, now))
 
-    def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> None:
-        """Keep the program files that the run was given, in order; once per run."""
-        self._own(run)
-        self._once(
-            "keep reference programs",
-            lambda c: references.add(c, run, records),
-            lambda c: bool(references.of_run(c, run)),
-        )
+        self._once("start a run", work, lambda c: write.started(c, run, now))
+        self._held[run] = _Held(len(islands), numbers[-1])
+        return numbers[-1]
 
-    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
-        """Append a line to the run's log."""
-        self._own(run)
-        created = self._clock()
-        self._once(
-            "log an event",
-            lambda c: write.add_event(c, run, kind, message, data or {}, created),
-            lambda c: write.logged(c, run, kind, message, created),
-        )
+    def resume_run(self, run: str, seen: SessionRecord | None, *, pool: str = "", owner: Owner | None = None) -> Resumed:
+        """Take a run over; this object is its writer from here on.
+
+        `seen` is what `SessionStore.wait_for_death` returned.  Raises RunTaken where another process was faster.
+        """
+        with self._write("resume a run") as connection:
+            resumed = sessions.reopen(connection, run, seen, owner or this_process(), pool, self._clock())
+            islands = read.island_count(connection, run)
+        self._held[run] = _Held(islands, resumed.session)
+        return resumed
+
+    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> None:
+        """Add finished candidates and lines of the run's log, all or none.
+
+        Raises ArchiveError; what was committed before stays.
+        """
+        now = self._clock()
+
+        def work(connection: Connection, held: _Held) -> None:
+            write.commit(connection, run, records, held.islands, now)
+            write.add_notes(connection, run, notes, now)
+
+        def done(connection: Connection) -> bool:
+            if records:
+                return write.committed(connection, run, records)
+            return bool(notes) and write.logged(connection, run, notes[0], now)
+
+        self._add(run, "commit candidates", work, done)
 
     def finish_run(
         self,
         run: str,
         *,
-        status: RunStatus,
+        status: FinalStatus,
         choice: int | None,
         shortlist: Sequence[int],
         reason: str,
         candidates: int,
         failures: int,
         seconds: float,
+        session_seconds: float | None = None,
         extra: Mapping[str, Any] | None = None,
+        notes: Sequence[Note] = (),
     ) -> None:
         """Close a run with its outcome, and write the parameters of the front, choice and short list as
-        rows."""
-        self._own(run)
+        rows.
+
+        `seconds` is the search time of the whole run, `session_seconds` that of the present session (None: the same).
+        """
+        mine = seconds if session_seconds is None else session_seconds
         finished = self._clock()
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection, held: _Held) -> None:
             write.finish_run(
                 connection, run, status=status, choice=choice, shortlist=shortlist, reason=reason,
                 candidates=candidates, failures=failures, seconds=seconds, extra=extra or {}, finished=finished,
             )  # fmt: skip
             shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
+            write.add_notes(connection, run, notes, finished)
+            sessions.end(connection, run, held.session, status, finite(mine) or 0.0, finished)
 
-        self._once("finish a run", work, lambda c: write.finished(c, run, finished))
-        del self._islands[run]
+        self._add(run, "finish a run", work, lambda c: write.finished(c, run, finished))
+        del self._held[run]
 
     def materialise_parameters(self, run: str, ks: Sequence[int]) -> None:
         """Write the fitted values of these candidates as rows of `parameter`, where they are not yet."""
@@ -286,6 +337,10 @@ class Archive:
         """Let go of bulky rows of ended runs but the newest `keep` (see `sldagent.archive.prune`); rows by kind."""
         with self._read() if dry_run else self._write("prune it") as connection:
             return prune.prune(connection, keep, kinds, dry_run=dry_run)
+
+    def sessions(self) -> SessionStore:
+        """Who works, or worked, on the runs."""
+        return SessionStore(self._read, self._write, self._clock)
 
     # Reading
     #

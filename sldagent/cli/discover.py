@@ -7,13 +7,18 @@ import sys
 from pathlib import Path
 
 from sldagent.cli import output
+from sldagent.cli.ending import show_outcome
 from sldagent.cli.options import (
     add_common,
     add_jail,
+    add_place,
     add_roles,
+    data_folder,
+    given_roles,
     jail_warning,
     load_task,
     open_archive,
+    place_of,
     positive_float,
     positive_int,
     seed_int,
@@ -29,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--candidates", metavar="N", type=positive_int, help="end after N candidates")
     search.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of every random decision (default: 0)")
     search.add_argument("--islands", metavar="K", type=positive_int, help="sub-populations (default: 4)")
-    search.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    add_place(search)
     search.add_argument(
         "--seed-program",
         metavar="FILE.py",
@@ -45,15 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from sldagent import session
     from sldagent.api import run_config
-    from sldagent.report.build import build_report
+    from sldagent.origin import origin_of
     from sldagent.report.progress import progress
-    from sldagent.report.text import closing, opening
+    from sldagent.report.text import opening
     from sldagent.seeds import seed_lines
 
-    grounds = session.prepare(load_task(args, args.table))
+    task = load_task(args, args.table)
+    grounds = session.prepare(task)
     config = run_config(
         minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers
     )
+    place = place_of(args)
+    origin = origin_of(task, args.table, given_roles(args), data=data_folder(args), at=args.at, jail=args.jail)
     with open_archive(args, read_only=False) as archive:
         if not args.json:
             output.show(*opening(grounds))
@@ -63,10 +71,7 @@ def run(args: argparse.Namespace) -> int:
             output.show("Programs to begin with:", *seed_lines(seeds), *jail_warning(seeds.layers))
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
-            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail)
-        report = build_report(outcome, archive)
-    if args.json:
-        output.print_json(report.document())
-    else:
-        output.show(*closing(report))
-    return 0
+            outcome = session.run(
+                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, place=place
+            )
+        return show_outcome(outcome, archive, args)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sldagent.archive.store import Archive
     from sldagent.tasks.task import Task
+    from sldagent.workers.place import Place
 
 DEFAULT_ARCHIVE = "sqlite:///sldagent.db"
 
@@ -37,6 +38,13 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
     roles.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
 
 
+def given_roles(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the columns, by `sldagent.tasks.load.load_task`'s names."""
+    return {
+        "targets": args.target, "variables": args.variables, "group": args.group, "split_column": args.split_column,
+    }  # fmt: skip
+
+
 def refuse_roles(args: argparse.Namespace, why: str) -> None:
     """Refuse the options that say what columns mean, where they would do nothing."""
     from sldagent.errors import ConfigError
@@ -54,6 +62,28 @@ def add_jail(parser: argparse._ActionsContainer) -> None:
         default="auto",
         help="how untrusted code is kept in (default: auto, every layer that this host has; unsafe-local: not at all)",
     )
+
+
+def add_place(parser: argparse._ActionsContainer, default: str = "one per core here") -> None:
+    """Where candidates are evaluated, by how many (`default` in words)."""
+    parser.add_argument("--workers", metavar="W", type=positive_int, help=f"processes or actors (default: {default})")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        nargs="?",
+        const="local",
+        help="evaluate on a Ray cluster: HOST:PORT, ray://HOST:PORT or auto; alone: one started here for the run",
+    )
+    parser.add_argument(
+        "--gpus-per-worker", metavar="G", type=positive_float, default=0.0, help="GPUs of every actor (with --ray)"
+    )
+
+
+def place_of(args: argparse.Namespace) -> Place:
+    """The place that the options name."""
+    from sldagent.workers.place import Place
+
+    return Place(args.ray, args.gpus_per_worker)
 
 
 def jail_warning(layers: Mapping[str, Any]) -> list[str]:
@@ -98,10 +128,7 @@ def load_task(args: argparse.Namespace, spec: str) -> Task:
     return load(
         spec,
         data=data_folder(args),
-        targets=args.target,
-        variables=args.variables,
-        group=args.group,
-        split_column=args.split_column,
+        **given_roles(args),
         at=getattr(args, "at", None),
     )
 
@@ -118,3 +145,10 @@ def open_archive(args: argparse.Namespace, *, read_only: bool = True) -> Archive
     from sldagent.archive.store import Archive
 
     return Archive.open(args.archive, read_only=read_only)
+
+
+def open_existing(args: argparse.Namespace) -> Archive:
+    """The archive, to be written; one that is not there is not made."""
+    from sldagent.archive.store import Archive
+
+    return Archive.open(args.archive, create=False)

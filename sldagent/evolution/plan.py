@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sldagent.archive.records import CandidateRecord
@@ -13,6 +13,8 @@ from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import pick_parents
 from sldagent.evolution.state import SearchState
 from sldagent.laws.canonical import canonical, structure_hash
+from sldagent.laws.parse import parse_program
+from sldagent.laws.program import Program
 from sldagent.laws.render import render_expr, render_program
 from sldagent.proposers.base import Context, Parent, Proposal, Proposer, program_key
 
@@ -51,8 +53,10 @@ class Planner:
     any evaluation, so what counts as a duplicate does not depend on which evaluations have finished.
     """
 
-    def __init__(self, proposer: Proposer) -> None:
+    def __init__(self, proposer: Proposer, read: Callable[[str], Program] = parse_program) -> None:
+        """`read` makes the program of a candidate's text, as `proposer` made it (see `recall`)."""
         self._proposer = proposer
+        self._read = read
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
         self._first = TextIndex()
         """First candidate with this key or, under its own hash, this structure."""
@@ -72,6 +76,14 @@ class Planner:
                 emphasis=state.trial.emphasis,
             )
             proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
+        return self._planned(k, island, proposal)
+
+    def recall(self, record: CandidateRecord) -> Planned:
+        """A candidate that an earlier session of the run proposed and evaluated."""
+        proposal = Proposal(self._read(record.source), record.operator, record.parents, record.note)
+        return self._planned(record.k, record.island, proposal)
+
+    def _planned(self, k: int, island: int, proposal: Proposal) -> Planned:
         structure, key = structure_hash(proposal.program.law), program_key(proposal.program)
         first = self._first.setdefault(key, k)
         self._first.setdefault(structure, k)

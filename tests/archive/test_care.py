@@ -14,7 +14,7 @@ from sldagent.archive import copying
 from sldagent.archive.chat import CallRecord, Charge
 from sldagent.archive.copying import backup, copy
 from sldagent.archive.engine import make_engine, parse_address, writing
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.archive.store import Archive
 from sldagent.errors import ArchiveError
 from sldagent.laws.canonical import structure_hash
@@ -42,7 +42,7 @@ def filled(archive: Archive, start: Start, record: Make, failed: Make) -> Archiv
         laws = [record(k, x=1.0 - k, complexity=5.0 + k, parents=(k - 1,) if k else ()) for k in range(3)]
         hashed = [_hashed(law) for law in [*laws, failed(3, "time", parents=(1,))]]
         archive.commit(run, hashed)
-        archive.event(run, "start", "begun")
+        archive.commit(run, [], [Note("start", "begun")])
         answered(archive, run, f"own{number}-0", 0)
         answered(archive, run, "shared-0", 1)
         if status != "running":

@@ -16,9 +16,9 @@ from sldagent import session
 from sldagent.archive import store
 from sldagent.archive.chat import CallRecord, Charge
 from sldagent.archive.patience import Patience
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.archive.store import Archive
-from sldagent.errors import ArchiveError, ArchiveUnavailable
+from sldagent.errors import ArchiveError, ArchiveUnavailable, RunFailed
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.observer import NullObserver
 from sldagent.evolution.state import SearchState
@@ -119,7 +119,7 @@ def test_a_server_that_comes_back_between_writes(mortal: PostgresServer, kept: A
     mortal.kill()
     back = restart_soon(mortal)
     kept.commit(run, [record(1), record(2)])
-    kept.event(run, "start", "begun")
+    kept.commit(run, [], [Note("start", "begun")])
     back.join()
     assert [r.k for r in kept.candidates(run)] == [0, 1, 2]
     assert kept.run(run).candidates == 3
@@ -153,7 +153,7 @@ def test_a_server_that_dies_in_the_middle(
 
     monkeypatch.setattr(store, "writing", dying)
     kept.commit(run, [record(1), record(2)])
-    kept.event(run, "reset", "island 1 was reset")
+    kept.commit(run, [], [Note("reset", "island 1 was reset")])
     for timer in waiting:
         timer.join()
     assert [r.k for r in kept.candidates(run)] == [0, 1, 2]
@@ -219,7 +219,7 @@ def test_a_server_gone_for_good_pauses_the_run(mortal: PostgresServer) -> None:
     mortal.execute("CREATE DATABASE gone")
     grounds = session.prepare(load_task("tiny_lm"))
     with Archive.open(mortal.url("gone"), patience=0.5) as archive:
-        with pytest.raises(ArchiveUnavailable) as caught:
+        with pytest.raises(RunFailed) as caught:
             session.run(grounds, RunConfig(candidates=60, workers=1), archive, KillAt(mortal, 20, comes_back=False))
         said = str(caught.value)
         assert "cannot be reached" in said

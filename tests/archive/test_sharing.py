@@ -17,7 +17,7 @@ from sldagent.errors import ArchiveError
 COORDINATOR = """
 import sys
 from sldagent.archive.chat import CallRecord
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.archive.store import Archive
 from sldagent.evaluation.result import Evaluation
 
@@ -31,7 +31,7 @@ with Archive.open(url) as archive:
             for j in range(k, k + 3)
         ]
         archive.commit(run, batch)
-        archive.event(run, "note", str(k))
+        archive.commit(run, [], [Note("note", str(k))])
         archive.chats().begin(run, CallRecord(f"c{k}-0", f"c{k}", 0, "b", "m", {}), 1, 0.0)
     archive.finish_run(run, status="complete", choice=59, shortlist=[59], reason="", candidates=60, failures=0, seconds=1.0)
 """

@@ -9,6 +9,7 @@ import pytest
 from cli_tools import sldagent
 
 from sldagent.archive.migrate import HEAD, VERSION_TABLE
+from sldagent.archive.records import Note
 from sldagent.archive.store import Archive
 
 
@@ -17,7 +18,7 @@ def archive(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     with Archive.open(url) as made:
         made.start_run(run="r-1", task="t", seed=0, config={}, card={}, mode="blind", islands=[{}])
-        made.event("r-1", "start", "begun")
+        made.commit("r-1", [], [Note("start", "begun")])
         made.finish_run(
             "r-1", status="complete", choice=None, shortlist=(), reason="", candidates=0, failures=0, seconds=1.0
         )

@@ -1,0 +1,118 @@
+"""Throughput of 1 and 2 workers, local and on Ray: ``python -m experiments.simulation.throughput``.
+
+On a machine that others use too, wall time says little.  The kernel tells for every process how long it was ready but
+had to wait for a processor (`/proc/PID/schedstat`); that wait, averaged over the workers, is taken off the wall time.
+On a quiet machine the correction vanishes.  Writes ``measured.json`` beside this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sldagent import session
+from sldagent.archive.records import CandidateRecord
+from sldagent.archive.store import Archive
+from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evolution.config import RunConfig
+from sldagent.evolution.loop import Beginning, discover
+from sldagent.evolution.observer import Event, NullObserver
+from sldagent.evolution.state import SearchState
+from sldagent.fitting.warm import warm
+from sldagent.proposers.grammar import GrammarProposer
+from sldagent.tasks.archived import task_card
+from sldagent.tasks.load import load_task
+from sldagent.workers.local import LocalPool
+from sldagent.workers.ray_cluster import connected
+from sldagent.workers.ray_pool import RayPool
+
+HERE = Path(__file__).parent
+CANDIDATES = 240
+FIRST = 40
+"""Candidates after which the clock starts: by then every worker has started."""
+TASK = "tiny_lm"
+
+
+def delays(pids: Sequence[int]) -> list[float]:
+    """Seconds that each process was ready to run and had to wait."""
+    return [int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9 for pid in pids]
+
+
+class Timer(NullObserver):
+    """Wall time and the workers' waiting from candidate `FIRST` to the last."""
+
+    def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
+        self._pids = pids
+        self.wall = self.waited = 0.0
+
+    def on_commit(self, state: SearchState, record: CandidateRecord) -> None:
+        if record.k == FIRST:
+            self._workers = self._pids()
+            self._began, self._delays = time.monotonic(), delays(self._workers)
+
+    def on_event(self, event: Event) -> None:
+        if event.kind == "stop":
+            self.wall = time.monotonic() - self._began
+            more = [b - a for a, b in zip(self._delays, delays(self._workers), strict=True)]
+            self.waited = sum(more) / len(more)
+
+
+def ray_pids(pool: RayPool) -> list[int]:
+    """The worker processes under the pool's actors."""
+    asked = [actor.handle.__ray_call__.remote(lambda s: s._pool.process_ids) for actor in pool._actors]
+    return [pid for pids in pool._ray.get(asked) for pid in pids]
+
+
+def measured(grounds: session.Grounds, kind: str, workers: int) -> dict[str, Any]:
+    """One run."""
+    make = partial(Evaluator, grounds.train, grounds.cuts)
+    config = RunConfig(candidates=CANDIDATES, workers=workers, seed=0)
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        archive = stack.enter_context(Archive.open(f"{folder}/a.db"))
+        if kind == "local":
+            local = stack.enter_context(LocalPool(make, workers, 60.0, warm=warm))
+            pool, timer = local, Timer(lambda: local.process_ids)
+        else:
+            ray = stack.enter_context(connected("local", workers))
+            actors = stack.enter_context(RayPool(ray, make, workers, 60.0, warm=warm))
+            pool, timer = actors, Timer(lambda: ray_pids(actors))
+        beginning = Beginning(task=TASK, card=task_card(grounds.task), run="r")
+        discover(beginning, config, archive, GrammarProposer(grounds.train), pool, timer)
+        digest = _digest(archive)
+    candidates = CANDIDATES - FIRST - 1
+    seconds = timer.wall - timer.waited
+    return {
+        "pool": kind, "workers": workers, "candidates": candidates, "wall": round(timer.wall, 2),
+        "waited": round(timer.waited, 2), "per_second": round(candidates / seconds, 2), "archive": digest,
+    }  # fmt: skip
+
+
+def _digest(archive: Archive) -> str:
+    """Of the candidates with their figures and parameters."""
+    sql = (
+        "SELECT c.k, c.source, c.operator, e.x, e.mdl, e.fingerprint, g.data, f.detail FROM candidate c "
+        "JOIN evaluation e ON e.run = c.run AND e.k = c.k JOIN group_fit g ON g.run = c.run AND g.k = c.k "
+        "LEFT JOIN failure f ON f.run = c.run AND f.k = c.k ORDER BY c.k"
+    )
+    return hashlib.sha256(repr(archive.query(sql)[1]).encode()).hexdigest()[:16]
+
+
+def main() -> None:
+    grounds = session.prepare(load_task(TASK))
+    found = []
+    for kind in ("local", "ray"):
+        for workers in (1, 2):
+            found.append(measured(grounds, kind, workers))
+            print(found[-1], flush=True)
+    (HERE / "measured.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
