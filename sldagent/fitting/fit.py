@@ -7,6 +7,8 @@ few to convergence on all rows, and for robust or logarithmic losses Levenberg-M
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +46,7 @@ class _Objective:
                 self.log = True
             if recipe.loss != "squared":
                 self.loss = solver.HUBER
-        self.data = (law.tapes.matrix(rows), np.ascontiguousarray(Y), np.ascontiguousarray(W), unit)
+        self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
         ridge = np.zeros(law.local + law.shared)
         for name, weight in recipe.ridge:
@@ -52,7 +54,7 @@ class _Objective:
             for q, slot in enumerate(law.slots):
                 if slot[0] == name:
                     ridge[q] = scale
-        self.spec = (law.transform, law.lower, law.upper, ridge, law.linear)
+        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, np.zeros_like(ridge)]).astype(float)
         self.tape = law.tapes.kernel_arrays()
 
     def run(
@@ -67,9 +69,7 @@ class _Objective:
             TL,
             TS,
             self.spec,
-            self.loss,
-            self.delta if delta is None else delta,
-            self.log,
+            (self.loss, self.log, float(self.delta if delta is None else delta)),
             inner,
             limit,
             tolerance,
@@ -82,7 +82,10 @@ class _Objective:
         p = point.local.shape[1] + point.shared.shape[1]
         H, g = np.zeros((nb, p, p)), np.zeros((nb, p))
         total = 0.0
-        for i, (b0, b1) in enumerate(zip(self.blocks.problems[:-1], self.blocks.problems[1:], strict=True)):
+        # without shared parameters the blocks are one sum
+        problems = self.blocks.problems if point.shared.shape[1] else np.array([0, nb])
+        work = solver.workspace(self.tape[1].shape[1], p)
+        for i, (b0, b1) in enumerate(pairwise(problems)):
             total += solver.evaluate(
                 self.tape,
                 self.data,
@@ -92,11 +95,11 @@ class _Objective:
                 point.local,
                 point.shared[i],
                 self.spec,
-                self.loss,
-                self.delta,
-                self.log,
-                H,
-                g,
+                (self.loss, self.log, float(self.delta)),
+                solver.DEPENDS,
+                work,
+                H[b0:b1],
+                g[b0:b1],
             )
         return total, H
 
@@ -226,14 +229,14 @@ def normal_matrices(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) 
     """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a point, penalties included, and the penalties (p,)."""
     objective = _Objective(law, rows, recipe, surrogate=False)
     objective.delta = _last_delta(objective, recipe)
-    return objective.bordered(point)[1], objective.spec[3]
+    return objective.bordered(point)[1], objective.spec[solver.RIDGE]
 
 
 def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":
         return [recipe.delta]
-    _, Y, _, unit = objective.data
+    Y, _, unit = objective.data[1]
     scale = float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
     return [scale * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
 
