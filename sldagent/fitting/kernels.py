@@ -8,11 +8,11 @@ in blocks of `BLOCK` so that all nodes of a block stay in the first-level cache 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sldagent.fitting.compiling import JIT
 from sldagent.fitting.reference import reference
 
 BLOCK = 128
@@ -40,11 +40,6 @@ _MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it leaves round(x) in the low
 _MAGIC_BITS = 4843621399236968448
 _SQRT_HALF_BITS = 4604544271217802189  # bits of sqrt(1/2)
 _EXPONENT_MASK = ~((1 << 52) - 1)
-
-JIT: dict[str, Any] = {"cache": True, "error_model": "numpy", "nogil": True}
-"""Options of every kernel: cached on disk, IEEE division, callable without the interpreter lock."""
-REASSOCIATE: dict[str, Any] = {**JIT, "fastmath": {"reassoc", "contract"}}
-"""Also lets sums be reordered, so that they vectorise; NaN and infinity keep their meaning."""
 
 
 @njit(**JIT)

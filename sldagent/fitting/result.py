@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard a fit tries; counts, never seconds."""
+    """How hard a fit tries: counts, and a cap in seconds whose reaching is a failure."""
 
     starts: int = 16
     """Random starts per non-affine parameter pair, before the cap."""
@@ -28,6 +28,8 @@ class Effort:
     """Relative gain of an accepted step below which a carried start has converged."""
     polish: int = 40
     """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
+    seconds: float = 300.0
+    """CPU seconds after which no further start is tried and the fit counts as failed."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.kernels import BLOCK, JIT, REASSOCIATE, backward, forward, vlog
+from sldagent.fitting.compiling import JIT, REASSOCIATE
+from sldagent.fitting.kernels import BLOCK, backward, forward, vlog
 from sldagent.fitting.linalg import bounded_step, cholesky, cholesky_solve
 
 SQUARED, HUBER = 0, 1
@@ -28,7 +29,7 @@ SQUARED, HUBER = 0, 1
 
 
 TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, CENTRE = range(6)
-"""Rows of `spec` (6, parameters): see `CompiledLaw`; RIDGE and CENTRE: weight of a parameter's penalty and where it pulls."""
+"""Rows of `spec` (6, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty, CENTRE: where it pulls."""
 DEPENDS, AFFINE = 3, 4
 """Which derivatives `evaluate` takes: of all parameters, or of the affine ones (rows of the tape's `code`)."""
 
@@ -48,9 +49,11 @@ def workspace(height, p):  # type: ignore[no-untyped-def]
 def _residuals(f, data, t, r0, m, rule, r, s, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """Loss of m rows at predictions f; +inf where undefined.
 
-    r = weighted residuals, s = weights that turn df into their Jacobian.
+    r = weighted residuals, s = weights that turn df into their Jacobian.  Beyond delta, Huber's loss has no curvature while
+    iteratively reweighted least squares takes delta / |r| for it; `rule` says which share (squared) of that is taken.  The
+    gradient, s * r, is the same.
     """
-    loss, log_space, delta = rule
+    loss, log_space, delta, curvature = rule
     rows = data[1]
     total = 0.0
     if log_space:
@@ -69,8 +72,9 @@ def _residuals(f, data, t, r0, m, rule, r, s, fbuf, ibuf):  # type: ignore[no-un
             outside = size > delta
             total += root * root * (delta * (size - 0.5 * delta) if outside else 0.5 * size * size)
             root *= math.sqrt(delta / size) if outside else 1.0
-            r[j] *= root
-            s[j] *= root
+            turn = curvature if outside else 1.0
+            r[j] *= root / turn
+            s[j] *= root * turn
     else:
         for j in range(m):
             root = rows[1, t, r0 + j]
@@ -105,7 +109,7 @@ def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, rule, kind, work, H, g): 
         tape: `Tapes.kernel_arrays`.
         data: feature columns (features, rows), and (3, targets, rows): targets, weights, units of the residuals.
         blocks: segments (target, first row, row after the last), and where each block's segments begin.
-        rule: loss, whether residuals are logarithms, delta.
+        rule: loss, whether residuals are logarithms, delta, and the root of the share of curvature beyond it.
     """
     segments, block_seg = blocks
     nodes = tape[2]

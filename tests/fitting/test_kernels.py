@@ -125,7 +125,7 @@ def test_gradient_agrees_with_central_differences(e, values):
         theta,
         np.zeros(0),
         objective.spec,
-        (objective.loss, objective.log, objective.delta),
+        (objective.loss, objective.log, objective.delta, 1.0),
         solver.DEPENDS,
         solver.workspace(objective.tape[1].shape[1], p),
         H,
