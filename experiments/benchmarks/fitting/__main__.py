@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from experiments.benchmarks.fitting import chinchilla, formulas, groups, large
+from experiments.benchmarks.fitting.chinchilla import TABLE
 from sldagent.fitting.warm import warm
 
 ALL = {"chinchilla": chinchilla.main, "groups": groups.main, "large": large.main, "formulas": formulas.main}
@@ -16,7 +17,12 @@ def main(names: list[str]) -> int:
         print(f"no fitting benchmark is called '{unknown[0]}': they are {', '.join(ALL)}", file=sys.stderr)
         return 2
     warm()
-    return 0 if all([ALL[name]() for name in names or ALL]) else 1
+    chosen = names or list(ALL)
+    for name in [n for n in chosen if n in ("chinchilla", "formulas") and not TABLE.exists()]:
+        print(f"{name}: left out, there is no {TABLE} (set SLDAGENT_DATA)", file=sys.stderr)
+        chosen.remove(name)
+    good = [ALL[name]() for name in chosen]  # every one runs, also after a worse objective
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The Chinchilla form on the 240 points of Besiroglu et al. (2024), Huber loss on log loss: against SciPy, three ways.
 
-The usual procedure (Hoffmann et al. 2022, D.2): L-BFGS-B from a grid of 4,500 starts with numeric gradients; a random share of
-the grid runs and is scaled up.  Well-written SciPy: analytic gradient and ten scale-aware starts.
+The usual procedure (Hoffmann et al. 2022, D.2): L-BFGS-B from a grid of 4,500 starts with numeric gradients; a random share
+of the grid runs and is scaled up.  Well-written SciPy: analytic gradient and ten scale-aware starts.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ parameters = {"E": positive(), "A": positive(), "B": positive(),
               "alpha": interval(0, 2, start=(0.05, 1)), "beta": interval(0, 2, start=(0.05, 1))}
 recipe = fit(loss="huber", space="log", delta=1e-3)
 """)
+TABLE = DATA / "chinchilla_epoch" / "svg_extracted_data.csv"
 DELTA = 1e-3
 EFFORT = Effort(starts=4, keep=1, iterations=250)
 SHARE = 15
 """Starts of the grid that are run in each repeat."""
-GRID = list(product(range(0, 30, 5), range(0, 30, 5), np.arange(-1, 1.5, 0.5), np.arange(0, 2.5, 0.5), np.arange(0, 2.5, 0.5)))
+AXES = (range(0, 30, 5), range(0, 30, 5), np.arange(-1, 1.5, 0.5), np.arange(0, 2.5, 0.5), np.arange(0, 2.5, 0.5))
+GRID = list(product(*AXES))
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:
     """(240, 2) parameters and tokens, and losses."""
-    frame = pd.read_csv(DATA / "chinchilla_epoch" / "svg_extracted_data.csv").sort_values("loss").iloc[:240]
+    frame = pd.read_csv(TABLE).sort_values("loss").iloc[:240]
     N = frame["Model Size"].to_numpy()
     return np.column_stack([N, frame["Training FLOP"].to_numpy() / (6 * N)]), frame["loss"].to_numpy()
 
@@ -83,15 +85,14 @@ class Reference:
 def main(repeats: int = 5, seeds: int = 200) -> bool:
     X, y = table()
     rows, reference = rows_of(X, y), Reference(X, y)
-    layout = Layout({"N": 0, "D": 1}, {}, 1)
+    law = compile_law(PROGRAM.law, Layout({"N": 0, "D": 1}, {}, 1))
 
     def ours(seed: int) -> float:
-        law = compile_law(PROGRAM.law, layout)
         return fit_rows(law, rows, PROGRAM.recipe, np.random.default_rng(seed), effort=EFFORT).objective
 
     reached = [ours(seed) for seed in range(seeds)]
     methods = {
-        "sldagent, formula to parameters": ours,
+        "sldagent": ours,
         f"L-BFGS-B, numeric gradient, {len(GRID)} starts": reference.grid,
         "BFGS, exact gradient, 10 scale-aware starts": lambda s: reference.tuned("BFGS", s),
         "L-BFGS-B, exact gradient, 10 scale-aware starts": lambda s: reference.tuned("L-BFGS-B", s),

@@ -37,7 +37,7 @@ def interleaved(methods: Mapping[str, Callable[[int], float]], repeats: int) -> 
 
 
 def show(title: str, settings: str, results: Mapping[str, Timed], scale: Mapping[str, float] | None = None) -> bool:
-    """Print one table of ratios to the first method; returns whether that one's objective is at least as good as all others'.
+    """Print one table of ratios to the first method; returns whether its objective is at least as good as all others'.
 
     `scale` multiplies the seconds of a method that ran only a share of its work.
     """
