@@ -43,6 +43,10 @@ class ExportError(SldagentError):
     """A law cannot be exported as asked."""
 
 
+class PlanError(SldagentError):
+    """A plan cannot be made as asked: unknown name, no optimum in the bounds, a target that the law never reaches."""
+
+
 class ConfigError(SldagentError):
     """A configuration or option has an unknown key or a value out of range."""
 
