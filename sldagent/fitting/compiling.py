@@ -11,13 +11,18 @@ import sys
 from typing import Any
 
 from numba import njit
-from numba.core import config
+from numba.core import config as numba_config
 from numba.core.event import Event, Listener, register
 
 COLD = frozenset(
     {"minimise_all", "predict_blocks", "workspace", "_step", "bounded_step", "cholesky", "cholesky_solve", "impl"}
 )
 """Functions outside the loops over rows; ``impl`` are numba's own."""
+
+
+config: Any = numba_config
+"""numba fills this module when it is imported, so that its names are not known to type checkers."""
+listen: Any = register
 
 
 def _nothing() -> None:
@@ -33,7 +38,7 @@ def cache_works() -> bool:
     return True
 
 
-class _Compilation(Listener):  # type: ignore[misc]
+class _Compilation(Listener):
     """Sets the level of the function being compiled and announces the first; loading from the cache is no event."""
 
     def __init__(self) -> None:
@@ -60,7 +65,7 @@ class _Compilation(Listener):  # type: ignore[misc]
         config.LOOP_VECTORIZE = 0 if cold else vectorise
 
 
-register("numba:compile", _Compilation())
+listen("numba:compile", _Compilation())
 
 JIT: dict[str, Any] = {"cache": cache_works(), "error_model": "numpy", "nogil": True}
 """Options of every kernel: cached on disk, IEEE division, callable without the interpreter lock."""
