@@ -1,7 +1,7 @@
 """The tape interpreter in numba: forward values and reverse-mode derivatives of a formula over blocks of rows.
 
-A *tape* is a formula as arrays (`Tapes.kernel_arrays`): instruction k computes node k from earlier nodes; the last node is the
-prediction.  One compiled interpreter serves every formula, so a new formula costs no compilation.  Rows are processed
+A *tape* is a formula as arrays (`Tapes.kernel_arrays`): instruction k computes node k from earlier nodes; the last node is
+the prediction.  One compiled interpreter serves every formula, so a new formula costs no compilation.  Rows are processed
 in blocks of `BLOCK` so that all nodes of a block stay in the first-level cache and every loop vectorises.
 """
 
@@ -113,7 +113,7 @@ def forward(tape, t, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-
     for k in range(nodes[t, 0]):
         op = code[0, t, k]
         ia = code[1, t, k]
-        if op == CONST or op == PARAMETER:
+        if op == CONST or op == PARAMETER:  # noqa: SIM109 (numba compiles comparisons, not membership)
             x = value[t, k] if op == CONST else phys[ia]
             for j in range(m):
                 V[k, j] = x

@@ -1,4 +1,4 @@
-"""Compiled kernels are cached in the user's folder where the installation is read-only, also by several processes at once."""
+"""Compiled kernels are cached in the user's folder where the installation is read-only, also by several processes."""
 
 from __future__ import annotations
 
