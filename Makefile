@@ -16,7 +16,7 @@ help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
 	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
-	@echo "make bench      time the fits and a short discovery"
+	@echo "make bench      time fits against SciPy, and a short discovery"
 	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
 	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
 
@@ -52,8 +52,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 bench: $(STAMP)
-	$(BIN)/python experiments/bench.py
+	$(ONE_THREAD) $(BIN)/python experiments/bench.py
+	$(ONE_THREAD) $(BIN)/python -m experiments.benchmarks.fitting
 
 COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
   --no-header --no-annotate --quiet

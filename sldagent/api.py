@@ -288,7 +288,7 @@ def fit_task(
         raise refusal or FitError(f"the law '{law}' cannot be fitted to '{task.name}'")
     best = min(fits, key=lambda f: f.objective)
     found = from_fit(law, task, best.program, best.parameters, best.objective, best.r2)
-    return replace(found, standard_errors=best.standard_errors)
+    return replace(found, standard_errors=best.standard_errors, diagnosis=best.diagnosis)
 
 
 def programs_for(train: Task, law: str) -> list[Program]:

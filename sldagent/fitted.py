@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
     from sldagent.archive.store import Archive
+    from sldagent.fitting.diagnosis import FitDiagnosis
 
 FloatArray = NDArray[np.float64]
 
@@ -45,6 +46,8 @@ class Fitted:
     """1 - mean squared error over variance on the rows it was fitted to."""
     standard_errors: Mapping[str, FloatArray] | None = None
     """Same axes as `parameters`, where the law was just fitted; NaN where the rows do not determine one."""
+    diagnosis: FitDiagnosis | None = None
+    """How well the rows determine the parameters, where the law was just fitted."""
 
     @property
     def formula(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from sldagent.cli import output
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         fitted.export(args.output)
     if args.json:
-        output.print_json({**fitted.summary(), "standard_errors": fitted.standard_errors})
+        told = None if fitted.diagnosis is None else asdict(fitted.diagnosis)
+        output.print_json({**fitted.summary(), "standard_errors": fitted.standard_errors, "diagnosis": told})
         return 0
     for note in task.notes:
         output.show(f"guessed: {note}")
@@ -61,4 +63,6 @@ def run(args: argparse.Namespace) -> int:
     output.show(table(columns, rows, numbers=columns[2:]))
     n = len(task.part("train").X)
     output.show(f"objective {number(fitted.objective, 6)}, R2 {number(fitted.r2, 6)} on the {n} rows fitted")
+    for sentence in fitted.diagnosis.sentences() if fitted.diagnosis else ():
+        output.show(f"note: {sentence}")
     return 0

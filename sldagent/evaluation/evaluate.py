@@ -17,6 +17,7 @@ from sldagent.evaluation.grounds import BOOTSTRAPS, Grounds, PreparedCut, prepar
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 from sldagent.evaluation.units import hidden_constants
 from sldagent.evaluation.validity import why_invalid
+from sldagent.fitting.diagnosis import at_bounds
 from sldagent.fitting.fit import fit_rows, normal_matrices
 from sldagent.fitting.result import Effort, FitResult, Point, predict_point
 from sldagent.fitting.rows import Rows
@@ -150,7 +151,7 @@ class Evaluator:
             invalid_reason=reason or ("" if np.isfinite(x) else "the refit is not finite on a cut"),
             train_r2=_r2(ground.rows.Y, predicted),
             rank_deficient=deficient,
-            at_bounds=_at_bounds(law, result),
+            at_bounds=at_bounds(law, result.point),
             parameters=result.parameters,
             cuts=tuple(scores),
             x_boot=x_boot.astype(np.float32).astype(np.float64),
@@ -307,14 +308,3 @@ def _restrict(result: FitResult, law: CompiledLaw, rows: Rows) -> Point:
 def _r2(Y: FloatArray, predicted: FloatArray) -> float:
     nmse = np.mean((predicted - Y) ** 2, axis=1) / np.maximum(np.var(Y, axis=1), 1e-300)
     return float(1.0 - np.mean(nmse))
-
-
-def _at_bounds(law: CompiledLaw, result: FitResult) -> tuple[str, ...]:
-    names = []
-    for q, (name, _) in enumerate(law.slots):
-        values = result.point.local[:, q] if q < law.local else result.point.shared[:, q - law.local]
-        lo, hi = law.lower[q], law.upper[q]
-        tight = 1e-9 * (hi - lo if np.isfinite(hi - lo) else 1.0)
-        if law.transform[q] == 0 and ((values <= lo + tight) | (values >= hi - tight)).any():
-            names.append(name)
-    return tuple(dict.fromkeys(names))

@@ -7,11 +7,15 @@ few to convergence on all rows, and for robust or logarithmic losses Levenberg-M
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
 from sldagent.fitting import solver
+from sldagent.fitting.refine import refine_affine
 from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.starts import start_matrix
@@ -21,16 +25,36 @@ from sldagent.laws.program import Recipe
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+SHARE_BEYOND = 0.15
+"""Root of the share of the reweighted curvature beyond the Huber threshold that the fast rounds take."""
 SCREEN_ROWS = 384
 """Rows used to screen starts."""
 COARSE_ROWS = 600
 """Rows on which screened starts converge first where there are more than twice as many; the best go on from there."""
 
 
+LONG_CALL = 2e9
+"""Operations (rows x nodes x trial points x starts) beyond which starts run one by one, with a look at the clock between."""
+
+
+class _Clock:
+    """The cap in CPU seconds of one fit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.end = time.thread_time() + seconds
+
+    def over(self) -> bool:
+        return time.thread_time() > self.end
+
+
 class _Objective:
     """Rows, weights and loss of one stage, ready for the kernels."""
 
-    def __init__(self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool) -> None:
+    def __init__(
+        self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool, clock: _Clock | None = None
+    ) -> None:
+        self.clock = clock
         Y, W = rows.Y, rows.weights(recipe.emphasis)
         self.loss = solver.SQUARED
         self.log = False
@@ -38,13 +62,13 @@ class _Objective:
         unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
         if not surrogate:
             if recipe.space == "log":
-                if not (Y > 0.0).all():
+                if (Y <= 0.0).any():
                     raise FitError("a loss on logarithms needs positive targets: use loss mse, relative or lad instead.")
                 Y, unit = np.log(Y), np.ones_like(Y)
                 self.log = True
             if recipe.loss != "squared":
                 self.loss = solver.HUBER
-        self.data = (law.tapes.matrix(rows), np.ascontiguousarray(Y), np.ascontiguousarray(W), unit)
+        self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
         ridge = np.zeros(law.local + law.shared)
         for name, weight in recipe.ridge:
@@ -52,29 +76,36 @@ class _Objective:
             for q, slot in enumerate(law.slots):
                 if slot[0] == name:
                     ridge[q] = scale
-        self.spec = (law.transform, law.lower, law.upper, ridge, law.linear)
+        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, np.zeros_like(ridge)]).astype(float)
         self.tape = law.tapes.kernel_arrays()
 
     def run(
-        self, TL: FloatArray, TS: FloatArray, *, inner: bool, limit: int, tolerance: float, delta: float | None = None
+        self, TL: FloatArray, TS: FloatArray, *, inner: bool, limit: int, tolerance: float, curvature: float = 1.0
     ) -> tuple[FloatArray, int]:
         """Minimise every problem from every start, in place; objectives (starts, problems) and evaluations."""
-        out, count = solver.minimise_all(
-            self.tape,
-            self.data,
-            self.blocks.arrays(),
-            self.blocks.problems,
-            TL,
-            TS,
-            self.spec,
-            self.loss,
-            self.delta if delta is None else delta,
-            self.log,
-            inner,
-            limit,
-            tolerance,
-        )
-        return out, int(count)
+        cost = float(self.data[1].size) * self.tape[1].shape[1] * limit * len(TL)
+        size = len(TL) if cost <= LONG_CALL else 1
+        out, spent = np.full((len(TL), len(self.blocks.problems) - 1), np.inf), 0
+        rule = (self.loss, self.log, float(self.delta), curvature)
+        for k in range(0, len(TL), size):
+            if self.clock is not None and self.clock.over():
+                break
+            part = slice(k, k + size)
+            out[part], count = solver.minimise_all(
+                self.tape,
+                self.data,
+                self.blocks.arrays(),
+                self.blocks.problems,
+                TL[part],
+                TS[part],
+                self.spec,
+                rule,
+                inner,
+                limit,
+                tolerance,
+            )
+            spent += int(count)
+        return out, spent
 
     def bordered(self, point: Point) -> tuple[float, FloatArray]:
         """Objective and normal matrices (blocks, p, p) at a point."""
@@ -82,7 +113,10 @@ class _Objective:
         p = point.local.shape[1] + point.shared.shape[1]
         H, g = np.zeros((nb, p, p)), np.zeros((nb, p))
         total = 0.0
-        for i, (b0, b1) in enumerate(zip(self.blocks.problems[:-1], self.blocks.problems[1:], strict=True)):
+        # without shared parameters the blocks are one sum
+        problems = self.blocks.problems if point.shared.shape[1] else np.array([0, nb])
+        work = solver.workspace(self.tape[1].shape[1], p)
+        for i, (b0, b1) in enumerate(pairwise(problems)):
             total += solver.evaluate(
                 self.tape,
                 self.data,
@@ -92,11 +126,11 @@ class _Objective:
                 point.local,
                 point.shared[i],
                 self.spec,
-                self.loss,
-                self.delta,
-                self.log,
-                H,
-                g,
+                (self.loss, self.log, float(self.delta), 1.0),
+                solver.DEPENDS,
+                work,
+                H[b0:b1],
+                g[b0:b1],
             )
         return total, H
 
@@ -153,14 +187,15 @@ def fit_rows(
         FitError: the recipe needs logarithms of non-positive targets.
     """
     effort = effort or Effort(starts=recipe.starts)
-    final = _Objective(law, rows, recipe, surrogate=False)
+    clock = _Clock(effort.seconds)
+    final = _Objective(law, rows, recipe, False, clock)
     blocks = final.blocks
     nb, problems = len(blocks.group), len(blocks.problems) - 1
-    if not np.isfinite(final.data[0]).all():
+    if reason := _unusable(final, rows):
         empty = Point(np.full((nb, law.local), np.nan), np.full((problems, law.shared), np.nan))
-        return FitResult(law, empty, blocks, np.inf, 0, "a part of the law without parameters is not finite on some row.")
+        return FitResult(law, empty, blocks, np.inf, 0, reason)
     plain = final.loss == solver.SQUARED and not final.log
-    stage = final if plain else _Objective(law, rows, recipe, surrogate=True)
+    stage = final if plain else _Objective(law, rows, recipe, True, clock)
     bent = int((~law.linear).sum())
     count = 1 if bent == 0 else int(np.clip(effort.starts * (0.25 + 0.375 * bent), 2, 3 * effort.starts))
     theta = start_matrix(law, rows, count, rng)
@@ -169,7 +204,7 @@ def fit_rows(
     spent = 0
     if bent:
         thin = rows.thin(SCREEN_ROWS)
-        screen = stage if thin is rows else _Objective(law, thin, recipe, surrogate=not plain)
+        screen = stage if thin is rows else _Objective(law, thin, recipe, not plain, clock)
         scores, used = screen.run(TL, TS, inner=True, limit=7, tolerance=1e-3)
         spent += used
         TL, TS, _ = _select(blocks, scores, TL, TS, effort.keep)
@@ -178,7 +213,7 @@ def fit_rows(
         TS = np.concatenate([warm.shared[None], TS])
     direct = (TL.copy(), TS.copy())
     if bent and rows.n > 2 * COARSE_ROWS:
-        coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, surrogate=not plain)
+        coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, not plain, clock)
         scores, used = coarse.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
         spent += used
         TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
@@ -190,7 +225,7 @@ def fit_rows(
     if not plain:
         TL, TS = np.concatenate([TL, direct[0]]), np.concatenate([TS, direct[1]])
         if rows.n > 2 * COARSE_ROWS:
-            coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, surrogate=False)
+            coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, False, clock)
             scores, used = _robust(coarse, TL, TS, recipe, effort)
             spent += used
             TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
@@ -198,14 +233,31 @@ def fit_rows(
         spent += used
     TL, TS, _ = _select(blocks, scores, TL, TS, 1)
     if effort.polish and (bent or not plain):
-        _, used = final.run(TL, TS, inner=False, limit=effort.polish, tolerance=1e-13, delta=_last_delta(final, recipe))
+        final.delta = _last_delta(final, recipe)
+        _, used = final.run(TL, TS, inner=False, limit=effort.polish, tolerance=1e-13)
         spent += used
     point = Point(TL[0], TS[0])
-    total, _ = final.bordered(point)
-    failure = "" if np.isfinite(total) else "no start gave finite predictions on all rows."
-    return FitResult(
-        law, point, blocks, _reported(recipe, total, final), spent, failure, collect(law, rows.groups, blocks, point)
-    )
+    total, matrices = final.bordered(point)
+    if effort.polish and plain and np.isfinite(total) and not any(weight for _, weight in recipe.ridge):
+        _, weight, unit = final.data[1]
+        point = refine_affine(law, rows, blocks, point, matrices, weight * unit)
+        total, _ = final.bordered(point)
+    reason, failure = "non-finite", "" if np.isfinite(total) else "no start gave finite predictions on all rows."
+    if clock.over():
+        reason, failure = "time", f"stopped at the cap of {effort.seconds:g} s of CPU before the fit had converged."
+    parameters = collect(law, rows.groups, blocks, point)
+    return FitResult(law, point, blocks, _reported(recipe, total, final), spent, failure, parameters, reason)
+
+
+def _unusable(objective: _Objective, rows: Rows) -> str:
+    """Why these rows cannot be fitted at all, or ''."""
+    if not np.isfinite(objective.data[0]).all():
+        return "a part of the law without parameters is not finite on some row."
+    bad = ~np.isfinite(objective.data[1]).all(axis=(0, 1))
+    if bad.any():
+        first = rows.order[bad].min()
+        return f"the target or its weight is not a finite number on {int(bad.sum())} rows, first on row {first}."
+    return ""
 
 
 def _share_optimum(
@@ -226,14 +278,14 @@ def normal_matrices(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) 
     """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a point, penalties included, and the penalties (p,)."""
     objective = _Objective(law, rows, recipe, surrogate=False)
     objective.delta = _last_delta(objective, recipe)
-    return objective.bordered(point)[1], objective.spec[3]
+    return objective.bordered(point)[1], objective.spec[solver.RIDGE]
 
 
 def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":
         return [recipe.delta]
-    _, Y, _, unit = objective.data
+    Y, _, unit = objective.data[1]
     scale = float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
     return [scale * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
 
@@ -243,12 +295,18 @@ def _last_delta(objective: _Objective, recipe: Recipe) -> float:
 
 
 def _robust(final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, effort: Effort) -> tuple[FloatArray, int]:
+    """Minimise the robust loss: reweighted least squares until it slows down, then nearly Newton's method, then the former
+    again, which is safe where the latter stalls; about a third of the evaluations of the first alone."""
     spent = 0
     scores = np.empty(0)
+    rounds = [(1.0, 1e-3), (SHARE_BEYOND, effort.tolerance), (1.0, effort.tolerance)]
     for delta in _deltas(final, recipe):
         final.delta = delta
-        scores, used = final.run(TL, TS, inner=False, limit=3 * effort.iterations, tolerance=effort.tolerance)
-        spent += used
+        for curvature, tolerance in rounds if final.loss == solver.HUBER else rounds[-1:]:
+            scores, used = final.run(
+                TL, TS, inner=False, limit=2 * effort.iterations, tolerance=tolerance, curvature=curvature
+            )
+            spent += used
     return scores, spent
 
 

@@ -1,18 +1,18 @@
 """The tape interpreter in numba: forward values and reverse-mode derivatives of a formula over blocks of rows.
 
-A *tape* is a formula as integer arrays: instruction t computes node t from earlier nodes ``a[t]``, ``b[t]``; the last node
-is the prediction.  One compiled interpreter serves every formula, so a new formula costs no compilation.  Rows are processed
+A *tape* is a formula as arrays (`Tapes.kernel_arrays`): instruction k computes node k from earlier nodes; the last node is
+the prediction.  One compiled interpreter serves every formula, so a new formula costs no compilation.  Rows are processed
 in blocks of `BLOCK` so that all nodes of a block stay in the first-level cache and every loop vectorises.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sldagent.fitting.compiling import JIT
 from sldagent.fitting.reference import reference
 
 BLOCK = 128
@@ -40,9 +40,6 @@ _MAGIC = 6755399441055744.0  # 1.5 * 2**52: adding it leaves round(x) in the low
 _MAGIC_BITS = 4843621399236968448
 _SQRT_HALF_BITS = 4604544271217802189  # bits of sqrt(1/2)
 _EXPONENT_MASK = ~((1 << 52) - 1)
-
-JIT: dict[str, Any] = {"cache": True, "error_model": "numpy", "nogil": True}
-"""Options of every kernel: cached on disk, IEEE division, callable without the interpreter lock."""
 
 
 @njit(**JIT)
@@ -110,52 +107,47 @@ def vlog(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
 
 
 @njit(**JIT)
-def forward(ops, a, b, c, length, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-def]
-    """Fill V[t, :m] with the values of every node for rows r0 .. r0 + m."""
-    for t in range(length):
-        op = ops[t]
-        out = V[t]
-        if op == CONST:
-            x = c[t]
+def forward(tape, t, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """Fill V[k, :m] with the values of every node k of target t's tape for rows r0 .. r0 + m."""
+    code, value, nodes = tape
+    for k in range(nodes[t, 0]):
+        op = code[0, t, k]
+        ia = code[1, t, k]
+        if op == CONST or op == PARAMETER:  # noqa: SIM109 (numba compiles comparisons, not membership)
+            x = value[t, k] if op == CONST else phys[ia]
             for j in range(m):
-                out[j] = x
+                V[k, j] = x
         elif op == FEATURE:
-            col = F[a[t]]
             for j in range(m):
-                out[j] = col[r0 + j]
-        elif op == PARAMETER:
-            x = phys[a[t]]
+                V[k, j] = F[ia, r0 + j]
+        elif op == ADD:
+            ib = code[2, t, k]
             for j in range(m):
-                out[j] = x
-        elif op <= DIV:
-            u = V[a[t]]
-            v = V[b[t]]
-            if op == ADD:
-                for j in range(m):
-                    out[j] = u[j] + v[j]
-            elif op == SUB:
-                for j in range(m):
-                    out[j] = u[j] - v[j]
-            elif op == MUL:
-                for j in range(m):
-                    out[j] = u[j] * v[j]
-            else:
-                for j in range(m):
-                    out[j] = u[j] / v[j]
+                V[k, j] = V[ia, j] + V[ib, j]
+        elif op == SUB:
+            ib = code[2, t, k]
+            for j in range(m):
+                V[k, j] = V[ia, j] - V[ib, j]
+        elif op == MUL:
+            ib = code[2, t, k]
+            for j in range(m):
+                V[k, j] = V[ia, j] * V[ib, j]
+        elif op == DIV:
+            ib = code[2, t, k]
+            for j in range(m):
+                V[k, j] = V[ia, j] / V[ib, j]
+        elif op == NEG:
+            for j in range(m):
+                V[k, j] = -V[ia, j]
+        elif op == EXP:
+            vexp(V[ia], V[k], m, fbuf, ibuf)
+        elif op == LOG:
+            vlog(V[ia], V[k], m, fbuf, ibuf)
+        elif op == SQRT:
+            for j in range(m):
+                V[k, j] = math.sqrt(V[ia, j])
         else:
-            u = V[a[t]]
-            if op == NEG:
-                for j in range(m):
-                    out[j] = -u[j]
-            elif op == EXP:
-                vexp(u, out, m, fbuf, ibuf)
-            elif op == LOG:
-                vlog(u, out, m, fbuf, ibuf)
-            elif op == SQRT:
-                for j in range(m):
-                    out[j] = math.sqrt(u[j])
-            else:
-                _squash(op, u, out, m, fbuf, ibuf)
+            _squash(op, V[ia], V[k], m, fbuf, ibuf)
 
 
 @njit(**JIT)
@@ -183,95 +175,87 @@ def _squash(op, u, out, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
 
 
 @njit(**JIT)
-def backward(ops, a, b, dep, length, m, V, G, fbuf, ibuf):  # type: ignore[no-untyped-def]
-    """G[t, :m] = d prediction / d node t, for the nodes that depend on parameters (`dep`)."""
-    for t in range(length):
-        if dep[t]:
-            row = G[t]
+def backward(tape, t, kind, m, V, G, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """G[k, :m] = d prediction / d node k of target t's tape.
+
+    Only for nodes that depend on parameters (`kind` 3), or on affine ones (`kind` 4): a row of the tape's `code`.
+    """
+    code, length = tape[0], tape[2][t, 0]
+    for k in range(length):
+        if code[kind, t, k]:
+            x = 1.0 if k == length - 1 else 0.0
             for j in range(m):
-                row[j] = 0.0
-    last = G[length - 1]
-    for j in range(m):
-        last[j] = 1.0
-    for t in range(length - 1, -1, -1):
-        op = ops[t]
-        if op <= PARAMETER or not dep[t]:
+                G[k, j] = x
+    for k in range(length - 1, -1, -1):
+        op = code[0, t, k]
+        if op <= PARAMETER or not code[kind, t, k]:
             continue
-        g = G[t]
-        y = V[t]
-        ia = a[t]
-        u = V[ia]
-        gu = G[ia]
+        ia = code[1, t, k]
         if op <= DIV:
-            ib = b[t]
-            v = V[ib]
-            gv = G[ib]
+            ib = code[2, t, k]
             if op <= SUB:
                 sign = 1.0 if op == ADD else -1.0
-                if dep[ia]:
+                if code[kind, t, ia]:
                     for j in range(m):
-                        gu[j] += g[j]
-                if dep[ib]:
+                        G[ia, j] += G[k, j]
+                if code[kind, t, ib]:
                     for j in range(m):
-                        gv[j] += sign * g[j]
+                        G[ib, j] += sign * G[k, j]
             elif op == MUL:
-                if dep[ia]:
+                if code[kind, t, ia]:
                     for j in range(m):
-                        gu[j] += g[j] * v[j]
-                if dep[ib]:
+                        G[ia, j] += G[k, j] * V[ib, j]
+                if code[kind, t, ib]:
                     for j in range(m):
-                        gv[j] += g[j] * u[j]
+                        G[ib, j] += G[k, j] * V[ia, j]
             else:
-                if dep[ia]:
+                for j in range(m):
+                    fbuf[j] = G[k, j] / V[ib, j]
+                if code[kind, t, ia]:
                     for j in range(m):
-                        gu[j] += g[j] / v[j]
-                if dep[ib]:
+                        G[ia, j] += fbuf[j]
+                if code[kind, t, ib]:
                     for j in range(m):
-                        gv[j] -= g[j] * y[j] / v[j]
+                        G[ib, j] -= fbuf[j] * V[k, j]
         elif op == NEG:
             for j in range(m):
-                gu[j] -= g[j]
+                G[ia, j] -= G[k, j]
         elif op == EXP:
             for j in range(m):
-                gu[j] += g[j] * y[j]
+                G[ia, j] += G[k, j] * V[k, j]
         elif op == LOG:
             for j in range(m):
-                gu[j] += g[j] / u[j]
+                G[ia, j] += G[k, j] / V[ia, j]
         elif op == SQRT:
             for j in range(m):
-                gu[j] += 0.5 * g[j] / y[j]
+                G[ia, j] += 0.5 * G[k, j] / V[k, j]
         elif op == TANH:
             for j in range(m):
-                gu[j] += g[j] * (1.0 - y[j] * y[j])
+                G[ia, j] += G[k, j] * (1.0 - V[k, j] * V[k, j])
         elif op == SIGMOID:
             for j in range(m):
-                gu[j] += g[j] * y[j] * (1.0 - y[j])
-        else:  # softplus' = sigmoid(u) = 1 - exp(-softplus(u))
+                G[ia, j] += G[k, j] * V[k, j] * (1.0 - V[k, j])
+        else:  # softplus' = sigmoid(u) = 1 - exp(-softplus(u)); the row of V after the last node is scratch
             for j in range(m):
-                fbuf[j] = -y[j]
-            _accumulate_softplus(g, gu, m, fbuf, ibuf, V, length)
+                V[length, j] = -V[k, j]
+            vexp(V[length], V[length], m, fbuf, ibuf)
+            for j in range(m):
+                G[ia, j] += G[k, j] * (1.0 - V[length, j])
 
 
 @njit(**JIT)
-def _accumulate_softplus(g, gu, m, fbuf, ibuf, V, length):  # type: ignore[no-untyped-def]
-    """gu += g * (1 - exp(fbuf)); row `length` of V is scratch."""
-    scratch = V[length]
-    for j in range(m):
-        scratch[j] = fbuf[j]
-    vexp(scratch, scratch, m, fbuf, ibuf)
-    for j in range(m):
-        gu[j] += g[j] * (1.0 - scratch[j])
-
-
-@njit(**JIT)
-def predict_rows(ops, a, b, c, length, F, lo, hi, phys, out):  # type: ignore[no-untyped-def]
-    """out[lo:hi] = prediction of the tape for rows lo .. hi at physical parameters `phys`."""
-    V = np.empty((length + 1, BLOCK))
+def predict_blocks(tape, F, blocks, parameters, out):  # type: ignore[no-untyped-def]
+    """out[t, lo:hi] = prediction for the segments (target, lo, hi) of every block at its physical `parameters`."""
+    segments, block_seg = blocks
+    V = np.empty((tape[1].shape[1] + 1, BLOCK))
     fbuf = np.empty(BLOCK)
     ibuf = fbuf.view(np.int64)
-    for r0 in range(lo, hi, BLOCK):
-        m = min(BLOCK, hi - r0)
-        forward(ops, a, b, c, length, F, r0, m, phys, V, fbuf, ibuf)
-        f = V[length - 1]
-        for j in range(m):
-            out[r0 + j] = f[j]
+    for k in range(block_seg.shape[0] - 1):
+        for seg in range(block_seg[k], block_seg[k + 1]):
+            t = segments[seg, 0]
+            last = tape[2][t, 0] - 1
+            for r0 in range(segments[seg, 1], segments[seg, 2], BLOCK):
+                m = min(BLOCK, segments[seg, 2] - r0)
+                forward(tape, t, F, r0, m, parameters[k], V, fbuf, ibuf)
+                for j in range(m):
+                    out[t, r0 + j] = V[last, j]

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.kernels import JIT
+from sldagent.fitting.compiling import JIT
 
 PIVOT = 1e-13
 """A pivot below this share of its (unit) diagonal marks a direction that the rows do not determine."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
+from sldagent.fitting.diagnosis import FitDiagnosis, diagnose
 from sldagent.fitting.engines import Engine, fit_one
 from sldagent.fitting.graph import Layout
 from sldagent.fitting.job import Job
@@ -35,8 +36,10 @@ class Fit:
     objective: float
     """Sum over rows and targets of the recipe's loss."""
     r2: float
-    """1 - mean over targets of MSE / variance, pooled over groups, on the rows fitted."""
+    """1 - mean over targets of MSE / variance, pooled over groups, on the rows fitted; NaN where a target is constant."""
     evaluations: int
+    diagnosis: FitDiagnosis | None = None
+    """How well the rows determine the parameters; None where the program's own code found them."""
 
 
 def fit_program(
@@ -58,12 +61,19 @@ def fit_program(
             f"group '{task.groups[g]}' has {counts[g]} rows for {law.local} parameters: "
             "use a law with fewer, or share some between groups."
         )
+    total = law.local * int((counts > 0).sum()) + law.shared
+    if rows.n * (1 if law.split else law.targets) < total:
+        raise FitError(
+            f"{rows.n} rows cannot determine {total} parameters: use a law with fewer, or share some between groups."
+        )
     tries = effort or Effort(starts=2 * program.recipe.starts, keep=4, iterations=200)
     result = fit_one(Job(law, rows, program.recipe, np.random.default_rng(seed), effort=tries), engine)
     if not result.ok:
         raise FitError(f"the law cannot be fitted to '{task.name}': {result.failure}")
     predicted = predict(program.law, result.parameters, rows.X, rows.group, layout_of(task))
-    nmse = np.mean((predicted.T - rows.Y) ** 2, axis=1) / np.maximum(np.var(rows.Y, axis=1), 1e-300)
+    spread = np.var(rows.Y, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nmse = np.where(spread > 0.0, np.mean((predicted.T - rows.Y) ** 2, axis=1) / spread, np.nan)
     return Fit(
         program,
         result.parameters,
@@ -71,6 +81,7 @@ def fit_program(
         result.objective,
         float(1.0 - np.mean(nmse)),
         result.evaluations,
+        diagnose(result, rows, program.recipe),
     )
 
 

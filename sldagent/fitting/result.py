@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard a fit tries; counts, never seconds."""
+    """How hard a fit tries: counts, and a cap in seconds whose reaching is a failure."""
 
     starts: int = 16
     """Random starts per non-affine parameter pair, before the cap."""
@@ -28,6 +28,8 @@ class Effort:
     """Relative gain of an accepted step below which a carried start has converged."""
     polish: int = 40
     """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
+    seconds: float = 300.0
+    """CPU seconds after which no further start is tried and the fit counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Point:
 class Blocks:
     """How rows fall into blocks and problems (see `solver`)."""
 
-    seg_target: IntArray
-    seg_lo: IntArray
-    seg_hi: IntArray
+    segments: IntArray
+    """(segments, 3): target, first row and the row after the last."""
     block_seg: IntArray
+    """(blocks + 1,): where each block's segments begin."""
     problems: IntArray
     group: IntArray
     """(blocks,) group of each block."""
@@ -53,7 +55,7 @@ class Blocks:
     """(blocks,) target of each block, -1 where a block holds all targets."""
 
     def arrays(self) -> tuple[IntArray, ...]:
-        return (self.seg_target, self.seg_lo, self.seg_hi, self.block_seg)
+        return (self.segments, self.block_seg)
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,8 @@ def make_blocks(law: CompiledLaw, rows: Rows) -> Blocks:
         problems = np.arange(law.targets + 1) * len(present)
     else:
         problems = np.array([0, len(blocks)])
-    columns = np.array(seg, np.int64).reshape(-1, 3)
     return Blocks(
-        np.ascontiguousarray(columns[:, 0]),
-        np.ascontiguousarray(columns[:, 1]),
-        np.ascontiguousarray(columns[:, 2]),
+        np.array(seg, np.int64).reshape(-1, 3),
         np.array(bounds, np.int64),
         problems.astype(np.int64),
         np.array([b[0] for b in blocks], np.int64),
@@ -139,19 +138,17 @@ def _with_target(law: CompiledLaw, name: str, element: tuple[int, ...], target: 
 
 def predict_point(law: CompiledLaw, tapes: Tapes, rows: Rows, blocks: Blocks, point: Point) -> FloatArray:
     """Predictions (targets, rows) of a fitted point; NaN for rows of groups that have no block."""
-    from sldagent.fitting.kernels import predict_rows
+    from sldagent.fitting.kernels import predict_blocks
 
-    F = tapes.matrix(rows)
     out = np.full(rows.Y.shape, np.nan)
-    arrays = tapes.kernel_arrays()
-    ops, left, right, value, _, lengths, _ = arrays
     problem_of = np.searchsorted(blocks.problems, np.arange(len(blocks.group)), side="right") - 1
-    for b, (group, target) in enumerate(zip(blocks.group, blocks.target, strict=True)):
-        lo, hi = rows.starts[group], rows.starts[group + 1]
-        if lo == hi:
-            continue
-        theta = np.concatenate([point.local[b], point.shared[problem_of[b]]])
-        phys = np.where(law.transform == 1, np.exp(np.minimum(theta, 300.0)), theta)
-        for t in range(law.targets) if target < 0 else (target,):
-            predict_rows(ops[t], left[t], right[t], value[t], lengths[t], F, lo, hi, phys, out[t])
+    theta = np.concatenate([point.local, point.shared[problem_of]], axis=1)
+    values = np.where(law.transform == 1, np.exp(np.minimum(theta, 300.0)), theta)
+    every = range(law.targets)
+    seg = [(b, t) for b, own in enumerate(blocks.target) for t in (every if own < 0 else (int(own),))]
+    block, target = np.array(seg, np.int64).reshape(-1, 2).T
+    lo, hi = rows.starts[blocks.group[block]], rows.starts[blocks.group[block] + 1]
+    bounds = np.searchsorted(block, np.arange(len(blocks.group) + 1))
+    segments = np.column_stack([target, lo, hi])
+    predict_blocks(tapes.kernel_arrays(), tapes.matrix(rows), (segments, bounds), values, out)
     return out

@@ -20,134 +20,156 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.kernels import BLOCK, JIT, backward, forward
+from sldagent.fitting.compiling import JIT, REASSOCIATE
+from sldagent.fitting.kernels import BLOCK, backward, forward, vlog
 from sldagent.fitting.linalg import bounded_step, cholesky, cholesky_solve
 
 SQUARED, HUBER = 0, 1
 """Loss codes.  SQUARED is r**2 / 2; HUBER is quadratic up to delta and linear beyond."""
 
 
+TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, CENTRE = range(6)
+"""Rows of `spec` (6, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty, CENTRE: where it pulls."""
+DEPENDS, AFFINE = 3, 4
+"""Which derivatives `evaluate` takes: of all parameters, or of the affine ones (rows of the tape's `code`)."""
+
+
 @njit(**JIT)
-def _residuals(f, y, w, u, m, loss, delta, log_space, r, s):  # type: ignore[no-untyped-def]
-    """Loss of m rows; u = units of the residuals (1, or 1 / |y|).
+def workspace(height, p):  # type: ignore[no-untyped-def]
+    """Buffers of `evaluate` for tapes of at most `height` nodes and p parameters, allocated once per minimisation.
 
-    r = weighted residuals, s = weights that turn df into their Jacobian.  +inf when undefined."""
+    Values and derivatives of nodes; the Jacobian, then residuals, their slopes and scratch; the bits of the scratch row;
+    physical parameters and their slopes; the numbers of the parameters that occur.
+    """
+    lines = np.empty((p + 3, BLOCK))
+    return np.empty((2, height + 1, BLOCK)), lines, lines[p + 2].view(np.int64), np.empty((2, p)), np.empty(p, np.int64)
+
+
+@njit(**REASSOCIATE)
+def _residuals(f, data, t, r0, m, rule, r, s, fbuf, ibuf):  # type: ignore[no-untyped-def]
+    """Loss of m rows at predictions f; +inf where undefined.
+
+    r = weighted residuals, s = weights that turn df into their Jacobian.  Beyond delta, Huber's loss has no curvature while
+    iteratively reweighted least squares takes delta / |r| for it; `rule` says which share (squared) of that is taken.  The
+    gradient, s * r, is the same.
+    """
+    loss, log_space, delta, curvature = rule
+    rows = data[1]
     total = 0.0
-    for j in range(m):
-        if log_space:
-            if not (f[j] > 0.0):
-                return math.inf
-            e = math.log(f[j]) - y[j]
-            scale = 1.0 / f[j]
-        else:
-            e = u[j] * (f[j] - y[j])
-            scale = u[j]
-        root = w[j]
-        if loss == HUBER:
-            size = abs(e)
-            if size > delta:
-                total += root * root * delta * (size - 0.5 * delta)
-                root *= math.sqrt(delta / size)
-            else:
-                total += 0.5 * root * root * e * e
-        else:
-            total += 0.5 * root * root * e * e
-        r[j] = root * e
-        s[j] = root * scale
-    if not (total < math.inf):
-        return math.inf
-    return total
+    if log_space:
+        vlog(f, r, m, fbuf, ibuf)
+        for j in range(m):
+            s[j] = 1.0 / f[j]
+            r[j] = r[j] - rows[0, t, r0 + j] if f[j] < math.inf else math.nan
+    else:
+        for j in range(m):
+            s[j] = rows[2, t, r0 + j]
+            r[j] = s[j] * (f[j] - rows[0, t, r0 + j])
+    if loss == HUBER:
+        for j in range(m):
+            size = abs(r[j])
+            root = rows[1, t, r0 + j]
+            outside = size > delta
+            total += root * root * (delta * (size - 0.5 * delta) if outside else 0.5 * size * size)
+            root *= math.sqrt(delta / size) if outside else 1.0
+            turn = curvature if outside else 1.0
+            r[j] *= root / turn
+            s[j] *= root * turn
+    else:
+        for j in range(m):
+            root = rows[1, t, r0 + j]
+            r[j] *= root
+            s[j] *= root
+            total += 0.5 * r[j] * r[j]
+    return total if total < math.inf else math.inf
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract"})
-def _accumulate(J, r, active, n, m, H, g):  # type: ignore[no-untyped-def]
-    """H += J J', g += J r over m rows, for the parameters ``active[:n]``."""
+@njit(**REASSOCIATE)
+def _accumulate(J, r, active, n, m, k, H, g):  # type: ignore[no-untyped-def]
+    """H[k] += J J' (lower triangle of ``active[:n]``), g[k] += J r over m rows."""
     for u in range(n):
-        row = J[u]
         s = 0.0
         for j in range(m):
-            s += row[j] * r[j]
-        g[active[u]] += s
+            s += J[u, j] * r[j]
+        g[k, active[u]] += s
         for v in range(u + 1):
-            other = J[v]
             s = 0.0
             for j in range(m):
-                s += row[j] * other[j]
-            H[active[u], active[v]] += s
-            if u != v:
-                H[active[v], active[u]] += s
+                s += J[u, j] * J[v, j]
+            H[k, active[u], active[v]] += s
 
 
 @njit(**JIT)
-def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H, g):  # type: ignore[no-untyped-def]
-    """Objective of blocks b0 .. b1 at local parameters tl[b] and shared ts; fills H[b], g[b] (local then shared)."""
-    ops, a, b, c, dep, lengths, nodes = tape
-    F, Y, W, U = data
-    seg_target, seg_lo, seg_hi, block_seg = blocks
-    transform, ridge = spec[0], spec[3]
+def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, rule, kind, work, H, g):  # type: ignore[no-untyped-def]
+    """Objective of blocks b0 .. b1 at local parameters tl[b] and shared ts; fills H[b - b0], g[b - b0] (local then shared).
+
+    With `kind` AFFINE only the part of the affine parameters is filled.  +inf where a prediction is undefined.
+
+    Args:
+        tape: `Tapes.kernel_arrays`.
+        data: feature columns (features, rows), and (3, targets, rows): targets, weights, units of the residuals.
+        blocks: segments (target, first row, row after the last), and where each block's segments begin.
+        rule: loss, whether residuals are logarithms, delta, and the root of the share of curvature beyond it.
+    """
+    segments, block_seg = blocks
+    nodes = tape[2]
+    buffers, J, ibuf, at, active = work
+    V, G, phys, slope = buffers[0], buffers[1], at[0], at[1]
     pl = tl.shape[1]
     p = pl + ts.shape[0]
-    height = ops.shape[1]
-    V = np.empty((height + 1, BLOCK))
-    G = np.empty((height, BLOCK))
-    J = np.empty((p, BLOCK))
-    r = np.empty(BLOCK)
-    s = np.empty(BLOCK)
-    fbuf = np.empty(BLOCK)
-    ibuf = fbuf.view(np.int64)
-    phys = np.empty(p)
-    slope = np.empty(p)
-    active = np.empty(p, np.int64)
+    r, s, fbuf = J[p], J[p + 1], J[p + 2]
     total = 0.0
     for k in range(b0, b1):
-        H[k] = 0.0
-        g[k] = 0.0
+        H[k - b0] = 0.0
+        g[k - b0] = 0.0
         for q in range(p):
             theta = tl[k, q] if q < pl else ts[q - pl]
-            if transform[q] == 1:
-                phys[q] = math.exp(theta)
-                slope[q] = phys[q]
-            else:
-                phys[q] = theta
-                slope[q] = 1.0
+            phys[q] = math.exp(theta) if spec[TRANSFORM, q] == 1.0 else theta
+            slope[q] = phys[q] if spec[TRANSFORM, q] == 1.0 else 1.0
         for seg in range(block_seg[k], block_seg[k + 1]):
-            t = seg_target[seg]
-            length = lengths[t]
-            n = 0
+            t = segments[seg, 0]
+            n = np.int64(0)
             for q in range(p):
-                if nodes[t, q] >= 0:
+                if nodes[t, q + 1] >= 0 and (kind == DEPENDS or spec[LINEAR, q] == 1.0):
                     active[n] = q
                     n += 1
-            for r0 in range(seg_lo[seg], seg_hi[seg], BLOCK):
-                m = min(BLOCK, seg_hi[seg] - r0)
-                forward(ops[t], a[t], b[t], c[t], length, F, r0, m, phys, V, fbuf, ibuf)
-                part = _residuals(V[length - 1], Y[t, r0:], W[t, r0:], U[t, r0:], m, loss, delta, log_space, r, s)
+            for r0 in range(segments[seg, 1], segments[seg, 2], BLOCK):
+                m = min(BLOCK, segments[seg, 2] - r0)
+                forward(tape, t, data[0], r0, m, phys, V, fbuf, ibuf)
+                part = _residuals(V[nodes[t, 0] - 1], data, t, r0, m, rule, r, s, fbuf, ibuf)
                 if part == math.inf:
                     return math.inf
                 total += part
                 if n == 0:
                     continue
-                backward(ops[t], a[t], b[t], dep[t], length, m, V, G, fbuf, ibuf)
+                backward(tape, t, kind, m, V, G, fbuf, ibuf)
                 for u in range(n):
-                    row = G[nodes[t, active[u]]]
-                    col = J[u]
+                    node = nodes[t, active[u] + 1]
                     z = slope[active[u]]
                     for j in range(m):
-                        col[j] = row[j] * s[j] * z
-                _accumulate(J, r, active, n, m, H[k], g[k])
-        for q in range(pl):
-            if ridge[q] > 0.0:
-                total += 0.5 * ridge[q] * phys[q] * phys[q]
-                g[k, q] += ridge[q] * phys[q] * slope[q]
-                H[k, q, q] += ridge[q] * slope[q] * slope[q]
+                        J[u, j] = G[node, j] * s[j] * z
+                _accumulate(J, r, active, n, m, k - b0, H, g)
         for q in range(p):
-            if not (abs(g[k, q]) < math.inf) or not (H[k, q, q] < math.inf):
+            for u in range(q):
+                H[k - b0, u, q] = H[k - b0, q, u]
+        total += _penalty(spec, phys, slope, p if k == b0 else pl, k - b0, H, g)
+        for q in range(p):
+            if not (abs(g[k - b0, q]) < math.inf) or not (H[k - b0, q, q] < math.inf):
                 return math.inf
-    for q in range(pl, p):
-        if ridge[q] > 0.0:
-            total += 0.5 * ridge[q] * phys[q] * phys[q]
-            g[b0, q] += ridge[q] * phys[q] * slope[q]
-            H[b0, q, q] += ridge[q] * slope[q] * slope[q]
+    return total
+
+
+@njit(inline="always", **JIT)
+def _penalty(spec, phys, slope, n, k, H, g):  # type: ignore[no-untyped-def]
+    """Ridge penalty of the first n parameters, added to H[k] and g[k]."""
+    total = 0.0
+    for q in range(n):
+        weight = spec[RIDGE, q]
+        if weight > 0.0:
+            gap = phys[q] - spec[CENTRE, q]
+            total += 0.5 * weight * gap * gap
+            g[k, q] += weight * gap * slope[q]
+            H[k, q, q] += weight * slope[q] * slope[q]
     return total
 
 
@@ -157,16 +179,16 @@ def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[n
 
     With `inner` the affine parameters are not damped (they are re-solved afterwards).
     """
-    lower, upper, linear = spec[1], spec[2], spec[4]
+    lower, upper, linear = spec[LOWER], spec[UPPER], spec[LINEAR]
     pl = tl.shape[1]
     ps = ts.shape[0]
     C = np.zeros((ps, ps))
     gs = np.zeros(ps)
-    for k in range(b0, b1):
+    for i in range(b1 - b0):
         for u in range(ps):
-            gs[u] += g[k, pl + u]
+            gs[u] += g[i, pl + u]
             for v in range(ps):
-                C[u, v] += H[k, pl + u, pl + v]
+                C[u, v] += H[i, pl + u, pl + v]
     ss = np.zeros(ps)
     for u in range(ps):
         stuck = (ts[u] <= lower[pl + u] and gs[u] > 0.0) or (ts[u] >= upper[pl + u] and gs[u] < 0.0)
@@ -187,27 +209,27 @@ def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[n
     for i in range(nb):
         k = b0 + i
         for q in range(pl):
-            stuck = (tl[k, q] <= lower[q] and g[k, q] > 0.0) or (tl[k, q] >= upper[q] and g[k, q] < 0.0)
-            if H[k, q, q] > 0.0 and not stuck:
-                sl[i, q] = 1.0 / math.sqrt(H[k, q, q])
+            stuck = (tl[k, q] <= lower[q] and g[i, q] > 0.0) or (tl[k, q] >= upper[q] and g[i, q] < 0.0)
+            if H[i, q, q] > 0.0 and not stuck:
+                sl[i, q] = 1.0 / math.sqrt(H[i, q, q])
         for u in range(pl):
             for v in range(u + 1):
-                A[u, v] = H[k, u, v] * sl[i, u] * sl[i, v]
+                A[u, v] = H[i, u, v] * sl[i, u] * sl[i, v]
             extra = damping
-            if inner and linear[u]:
+            if inner and linear[u] == 1.0:
                 extra = 1e-12
             A[u, u] = 1.0 + extra
         cholesky(A, pl, skip)
         for u in range(ps):
             for q in range(pl):
-                X[i, u, q] = H[k, q, pl + u] * sl[i, q] * ss[u]
+                X[i, u, q] = H[i, q, pl + u] * sl[i, q] * ss[u]
             cholesky_solve(A, pl, skip, X[i, u])
         for q in range(pl):
-            X[i, ps, q] = -g[k, q] * sl[i, q]
+            X[i, ps, q] = -g[i, q] * sl[i, q]
         cholesky_solve(A, pl, skip, X[i, ps])
         for u in range(ps):
             for q in range(pl):
-                bq = H[k, q, pl + u] * sl[i, q] * ss[u]
+                bq = H[i, q, pl + u] * sl[i, q] * ss[u]
                 rhs_s[u] -= bq * X[i, ps, q]
                 for v in range(ps):
                     S[u, v] -= bq * X[i, v, q]
@@ -219,151 +241,121 @@ def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[n
             z = X[i, ps, q]
             for u in range(ps):
                 z -= X[i, u, q] * rhs_s[u]
-            dl[b0 + i, q] = z * sl[i, q]
+            dl[i, q] = z * sl[i, q]
     for u in range(ps):
         ds[u] = rhs_s[u] * ss[u]
 
 
-@njit(**JIT)
+@njit(inline="always", **JIT)
 def _project(H, g, b0, b1, tl, spec, idx, n, d):  # type: ignore[no-untyped-def]
     """Re-solve the affine parameters of every block within bounds; returns the change of the objective it predicts."""
+    lower, upper = spec[LOWER], spec[UPPER]
     change = 0.0
-    for k in range(b0, b1):
-        bounded_step(H[k], g[k], idx, n, tl[k], spec[1], spec[2], d)
+    for i in range(b1 - b0):
+        k = b0 + i
+        bounded_step(H[i], g[i], idx, n, tl[k], lower, upper, d)
         for u in range(n):
             q = idx[u]
             z = 0.0
             for v in range(n):
-                z += H[k, q, idx[v]] * d[idx[v]]
-            change += d[q] * (g[k, q] + 0.5 * z)
+                z += H[i, q, idx[v]] * d[idx[v]]
+            change += d[q] * (g[i, q] + 0.5 * z)
         for u in range(n):
             q = idx[u]
-            tl[k, q] = min(max(tl[k, q] + d[q], spec[1][q]), spec[2][q])
+            tl[k, q] = min(max(tl[k, q] + d[q], lower[q]), upper[q])
     return change
 
 
-@njit(**JIT)
-def minimise(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, inner, limit, tolerance):  # type: ignore[no-untyped-def]
-    """Levenberg-Marquardt on one problem, in place on tl[b0:b1] and ts; returns (objective, evaluations).
+@njit(inline="always", **JIT)
+def _affine(linear, pl, idx):  # type: ignore[no-untyped-def]
+    """Numbers of the affine local parameters in idx[:n]; returns n."""
+    n = np.int64(0)
+    for q in range(pl):
+        if linear[q] == 1.0:
+            idx[n] = q
+            n += 1
+    return n
+
+
+@njit(inline="always", **JIT)
+def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, tolerance, work):  # type: ignore[no-untyped-def]
+    """Levenberg-Marquardt on one problem, in place on TL[b0:b1] and TS; returns (objective, evaluations).
 
     Stops after `limit` trial points, or when two accepted steps in a row gain less than `tolerance` of the objective.
     """
-    lower, upper, linear = spec[1], spec[2], spec[4]
-    nb = tl.shape[0]
-    pl = tl.shape[1]
-    ps = ts.shape[0]
+    lower, upper, linear = spec[LOWER], spec[UPPER], spec[LINEAR]
+    nb = b1 - b0
+    pl = TL.shape[1]
+    ps = TS.shape[0]
     p = pl + ps
-    H = np.empty((nb, p, p))
-    g = np.empty((nb, p))
-    H2 = np.empty((nb, p, p))
-    g2 = np.empty((nb, p))
-    dl = np.zeros((nb, pl))
-    ds = np.zeros(ps)
-    d = np.zeros(p)
+    H, g = np.empty((nb, p, p)), np.empty((nb, p))
+    H2, g2 = np.empty((nb, p, p)), np.empty((nb, p))
+    dl, ds, d = np.zeros((nb, pl)), np.zeros(ps), np.zeros(p)
     idx = np.empty(pl, np.int64)
-    n = 0
-    for q in range(pl):
-        if linear[q]:
-            idx[n] = q
-            n += 1
+    n = _affine(linear, pl, idx)
     inner = inner and n > 0
-    count = 1
-    obj = evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H, g)
-    if not (obj < math.inf):
-        return math.inf, count
-    if inner:
-        _project(H, g, b0, b1, tl, spec, idx, n, d)
-        obj = evaluate(tape, data, blocks, b0, b1, tl, ts, spec, loss, delta, log_space, H, g)
-        count += 1
-        if not (obj < math.inf):
-            return math.inf, count
-        if n == p and loss == SQUARED and not log_space:
-            return obj, count
-    trial = tl.copy()
-    shared = ts.copy()
+    full = np.int64(DEPENDS)  # not literals: numba would compile one kernel for each
+    affine = np.int64(AFFINE) if inner else full
+    trial, shared = TL.copy(), TS.copy()
+    count = 0
     damping = 1e-2
     small = 0
-    while count < limit:
-        _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds)
-        for k in range(b0, b1):
-            for q in range(pl):
-                trial[k, q] = min(max(tl[k, q] + dl[k, q], lower[q]), upper[q])
-        for u in range(ps):
-            shared[u] = min(max(ts[u] + ds[u], lower[pl + u]), upper[pl + u])
-        new = evaluate(tape, data, blocks, b0, b1, trial, shared, spec, loss, delta, log_space, H2, g2)
+    obj = math.inf
+    while True:
+        # the first round re-solves the affine parameters only: a step of length 0 from the start
+        new = evaluate(tape, data, blocks, b0, b1, trial, shared, spec, rule, affine, work, H2, g2)
         count += 1
         if inner and new < math.inf:
             guess = new + _project(H2, g2, b0, b1, trial, spec, idx, n, d)
             if guess < obj * (1.0 + 1e-9):
-                new = evaluate(tape, data, blocks, b0, b1, trial, shared, spec, loss, delta, log_space, H2, g2)
+                new = evaluate(tape, data, blocks, b0, b1, trial, shared, spec, rule, full, work, H2, g2)
                 count += 1
             else:
                 new = math.inf
         if new < obj:
-            gain = (obj - new) / obj
+            gain = (obj - new) / obj if obj < math.inf else 1.0
             for k in range(b0, b1):
                 for q in range(pl):
-                    tl[k, q] = trial[k, q]
-                for u in range(p):
-                    g[k, u] = g2[k, u]
-                    for v in range(p):
-                        H[k, u, v] = H2[k, u, v]
+                    TL[k, q] = trial[k, q]
             for u in range(ps):
-                ts[u] = shared[u]
+                TS[u] = shared[u]
+            H, H2 = H2, H
+            g, g2 = g2, g
+            if obj < math.inf:
+                damping = max(damping * 0.2, 1e-12)
             obj = new
-            damping = max(damping * 0.2, 1e-12)
-            if gain < tolerance:
-                small += 1
-                if small >= 2:
-                    break
-            else:
-                small = 0
-            if obj < 1e-290:
+            small = small + 1 if gain < tolerance else 0
+            if small >= 2 or obj < 1e-290:
                 break
         else:
             damping *= 5.0
-            if damping > 1e9:
+            if damping > 1e9 or not (obj < math.inf):
                 break
+        if count >= limit or (inner and n == p and rule[0] == SQUARED and not rule[1]):
+            break
+        _step(H, g, b0, b1, TL, TS, spec, damping, inner, dl, ds)
+        for k in range(b0, b1):
+            for q in range(pl):
+                trial[k, q] = min(max(TL[k, q] + dl[k - b0, q], lower[q]), upper[q])
+        for u in range(ps):
+            shared[u] = min(max(TS[u] + ds[u], lower[pl + u]), upper[pl + u])
     return obj, count
 
 
 @njit(**JIT)
-def minimise_all(tape, data, blocks, problems, TL, TS, spec, loss, delta, log_space, inner, limit, tolerance):  # type: ignore[no-untyped-def]
+def minimise_all(tape, data, blocks, problems, TL, TS, spec, rule, inner, limit, tolerance):  # type: ignore[no-untyped-def]
     """`minimise` for every problem and every start.
 
     `problems` (np + 1,) bounds the blocks of each problem; TL (starts, blocks, pl) and TS (starts, problems, ps) are updated
     in place.  Returns objectives (starts, problems) and the number of evaluations.
     """
-    ns = TL.shape[0]
-    npr = problems.shape[0] - 1
-    out = np.empty((ns, npr))
+    work = workspace(tape[1].shape[1], TL.shape[2] + TS.shape[2])
+    out = np.empty((TL.shape[0], problems.shape[0] - 1))
     total = 0
-    for i in range(npr):
-        b0 = problems[i]
-        b1 = problems[i + 1]
-        lo = blocks[3][b0]
-        hi = blocks[3][b1]
-        seg = np.empty(b1 - b0 + 1, np.int64)
-        for k in range(b0, b1 + 1):
-            seg[k - b0] = blocks[3][k] - lo
-        own = (blocks[0][lo:hi], blocks[1][lo:hi], blocks[2][lo:hi], seg)
-        for s in range(ns):
-            obj, count = minimise(
-                tape,
-                data,
-                own,
-                0,
-                b1 - b0,
-                TL[s, b0:b1],
-                TS[s, i],
-                spec,
-                loss,
-                delta,
-                log_space,
-                inner,
-                limit,
-                tolerance,
+    for i in range(out.shape[1]):
+        for s in range(out.shape[0]):
+            out[s, i], count = minimise(
+                tape, data, blocks, problems[i], problems[i + 1], TL[s], TS[s, i], spec, rule, inner, limit, tolerance, work
             )
-            out[s, i] = obj
             total += count
     return out, total

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
-from sldagent.fitting.graph import Graph, Layout, Slot, affine_sets, build_graph
+from sldagent.fitting.graph import BINARY, Graph, Layout, Slot, affine_sets, build_graph
 from sldagent.fitting.reference import reference as op
 from sldagent.fitting.rows import Rows
 from sldagent.laws.expr import TARGET_INDEX, names, walk
@@ -37,14 +37,23 @@ class Tapes:
     right: NDArray[np.int64]
     value: FloatArray
     depends: NDArray[np.bool_]
+    """(targets, nodes): whether a node depends on a parameter."""
+    affine: NDArray[np.bool_]
+    """(targets, nodes): whether it depends on one of the law's affine parameters."""
     lengths: NDArray[np.int64]
     nodes: NDArray[np.int64]
     """(targets, parameters): node of each parameter in each tape, -1 where it does not occur."""
     features: tuple[tuple[Graph, int], ...]
     """Feature columns, in the order of the rows of the feature matrix."""
 
-    def kernel_arrays(self) -> tuple[NDArray[np.generic], ...]:
-        return (self.ops, self.left, self.right, self.value, self.depends, self.lengths, self.nodes)
+    def kernel_arrays(self) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+        """What the kernels take as `tape`: few arrays, since each one costs compilation.
+
+        Returns (5, targets, nodes): operation, left, right, `depends`, `affine`; constants (targets, nodes); and (targets,
+        1 + parameters): the number of nodes, then the node of each parameter.
+        """
+        code = np.stack([self.ops, self.left, self.right, self.depends.astype(np.int64), self.affine.astype(np.int64)])
+        return code, self.value, np.column_stack([self.lengths, self.nodes])
 
     def matrix(self, rows: Rows) -> FloatArray:
         """Feature matrix (features, rows)."""
@@ -119,8 +128,8 @@ def compile_law(law: Law, layout: Layout) -> CompiledLaw:
             if code == op.PARAMETER:
                 g.left[k] = renumber[g.left[k]]
     local = sum(scope[s[0]] == "group" for s in ordered)
-    tapes = _assemble(graphs, len(ordered))
     linear = _choose_affine(graphs, ordered, law, local)
+    tapes = _assemble(graphs, linear)
     transform, lower, upper = _spaces(law, ordered, linear)
     return CompiledLaw(
         law,
@@ -186,30 +195,32 @@ def _spaces(law: Law, slots: list[Slot], linear: NDArray[np.bool_]) -> tuple[NDA
     return transform, lower, upper
 
 
-def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
+def _assemble(graphs: list[Graph], linear: NDArray[np.bool_]) -> Tapes:
     """Lay the graphs out as tapes: features numbered across targets, parameters first, then the nodes in order."""
     features: dict[tuple[object, ...], int] = {}
     feature_nodes: list[tuple[Graph, int]] = []
-    lines: list[list[tuple[int, int, int, float, bool]]] = []
+    lines: list[list[tuple[int, int, int, float, bool, bool]]] = []
+    parameters = len(linear)
     nodes = np.full((len(graphs), max(parameters, 1)), -1, np.int64)
     for t, g in enumerate(graphs):
-        tape: list[tuple[int, int, int, float, bool]] = []
+        tape: list[tuple[int, int, int, float, bool, bool]] = []
         place: dict[int, int] = {}
         for k in g.needed():
             code = g.code[k]
             if code == op.CONST:
-                line = (op.CONST, 0, 0, g.value[k], False)
+                line = (op.CONST, 0, 0, g.value[k], False, False)
             elif code == op.PARAMETER:
                 nodes[t, g.left[k]] = len(tape)
-                line = (op.PARAMETER, g.left[k], 0, 0.0, True)
+                line = (op.PARAMETER, g.left[k], 0, 0.0, True, bool(linear[g.left[k]]))
             elif not g.depends[k]:
                 key = (t, k)
                 if key not in features:
                     features[key] = len(feature_nodes)
                     feature_nodes.append((g, k))
-                line = (op.FEATURE, features[key], 0, 0.0, False)
+                line = (op.FEATURE, features[key], 0, 0.0, False, False)
             else:
-                line = (code, place[g.left[k]], place.get(g.right[k], 0), 0.0, True)
+                x, y = place[g.left[k]], place.get(g.right[k], 0)
+                line = (code, x, y, 0.0, True, tape[x][5] or (code in BINARY and tape[y][5]))
             place[k] = len(tape)
             tape.append(line)
         if len(tape) > MAX_NODES:
@@ -219,9 +230,9 @@ def _assemble(graphs: list[Graph], parameters: int) -> Tapes:
     shape = (len(lines), height)
     ops, left, right = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     value = np.zeros(shape)
-    depends = np.zeros(shape, np.bool_)
+    depends, affine = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     for t, tape in enumerate(lines):
         for k, instruction in enumerate(tape):
-            ops[t, k], left[t, k], right[t, k], value[t, k], depends[t, k] = instruction
+            ops[t, k], left[t, k], right[t, k], value[t, k], depends[t, k], affine[t, k] = instruction
     lengths = np.array([len(tape) for tape in lines], np.int64)
-    return Tapes(ops, left, right, value, depends, lengths, nodes[:, :parameters], tuple(feature_nodes))
+    return Tapes(ops, left, right, value, depends, affine, lengths, nodes[:, :parameters], tuple(feature_nodes))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sldagent.fitting import kernels
+from sldagent.fitting import kernels, solver
 from sldagent.fitting.fit import _Objective
 from sldagent.fitting.public import predict
 from sldagent.fitting.result import Point, make_blocks, predict_point
@@ -114,10 +114,8 @@ def test_gradient_agrees_with_central_differences(e, values):
     def value(t):
         return objective.bordered(Point(t, np.zeros((1, 0))))[0]
 
-    from sldagent.fitting import solver
-
-    nb, p = 1, theta.shape[1]
-    H, g = np.zeros((nb, p, p)), np.zeros((nb, p))
+    p = theta.shape[1]
+    H, g = np.zeros((1, p, p)), np.zeros((1, p))
     total = solver.evaluate(
         objective.tape,
         objective.data,
@@ -127,9 +125,9 @@ def test_gradient_agrees_with_central_differences(e, values):
         theta,
         np.zeros(0),
         objective.spec,
-        objective.loss,
-        objective.delta,
-        objective.log,
+        (objective.loss, objective.log, objective.delta, 1.0),
+        solver.DEPENDS,
+        solver.workspace(objective.tape[1].shape[1], p),
         H,
         g,
     )

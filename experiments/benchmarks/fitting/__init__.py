@@ -1,0 +1,1 @@
+"""How fast and how reliably the engine fits: one module per table; ``python -m experiments.benchmarks.fitting``."""

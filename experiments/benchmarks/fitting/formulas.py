@@ -1,0 +1,72 @@
+"""Random formulas of 5 to 10 parameters on the Chinchilla table, Huber loss: how often the best known optimum is found.
+
+The best known objective of a formula is the smallest of the fit's own and of a long fit (eight times the
+starts, twelve times as many kept) that has the first one's point among its starts.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from experiments.benchmarks.fitting.chinchilla import table
+from experiments.benchmarks.fitting.common import rows_of
+from sldagent.fitting.fit import fit_rows
+from sldagent.fitting.graph import Layout
+from sldagent.fitting.result import Effort
+from sldagent.fitting.tape import compile_law
+from sldagent.laws.parse import parse_formula
+from sldagent.laws.program import Recipe
+
+RECIPE = Recipe("huber", "log", 1e-3)
+QUICK = Effort(starts=8, keep=2, iterations=120)
+LONG = Effort(starts=64, keep=24, iterations=600, tolerance=1e-10)
+
+
+def random_formula(rng: np.random.Generator) -> str:
+    """A floor plus two or three terms, each a product of powers, logarithms and bends of N and D."""
+    count = 0
+
+    def new(letter: str) -> str:
+        nonlocal count
+        count += 1
+        return f"{letter}{count}"
+
+    def factor(v: str) -> str:
+        kind = rng.integers(4)
+        if kind == 0:
+            return f"{v}**-{new('a')}"
+        if kind == 1:
+            return f"log({v})**{new('g')}"
+        if kind == 2:
+            return f"(1 + ({v}/1e9)**{new('h')})**-{new('s')}"
+        return f"exp(-{new('k')}*log({v}))"
+
+    terms = [new("E")]
+    for _ in range(rng.integers(2, 4)):
+        names = rng.permutation(["N", "D"])[: rng.integers(1, 3)]
+        terms.append("*".join([new("A"), *(factor(v) for v in names)]))
+    return " + ".join(terms)
+
+
+def main(formulas: int = 300) -> bool:
+    X, y = table()
+    rows, layout = rows_of(X, y), Layout({"N": 0, "D": 1}, {}, 1)
+    rng = np.random.default_rng(0)
+    seconds, excess = 0.0, []
+    while len(excess) < formulas:
+        law = parse_formula(random_formula(rng), ["N", "D"])
+        if not 5 <= len(law.parameters) <= 10:
+            continue
+        start = time.process_time()
+        compiled = compile_law(law, layout)
+        fit = fit_rows(compiled, rows, RECIPE, np.random.default_rng(1), effort=QUICK)
+        seconds += time.process_time() - start
+        long = fit_rows(compiled, rows, RECIPE, np.random.default_rng(2), effort=LONG, warm=fit.point)
+        excess.append(fit.objective / min(fit.objective, long.objective) - 1.0)
+    x = np.array(excess)
+    print(f"\n{formulas} random formulas of 5 to 10 parameters, 240 rows, Huber 1e-3 on log loss\n  one thread, seed 0")
+    print(f"  {formulas / seconds:.0f} fits per CPU second; within 1e-4 of the best known: {np.mean(x <= 1e-4):.1%},")
+    print(f"  1e-3: {np.mean(x <= 1e-3):.1%}, 1e-2: {np.mean(x <= 1e-2):.1%}; worst {x.max():.1%}")
+    return bool(np.mean(x <= 1e-4) >= 0.92)
