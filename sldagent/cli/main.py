@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "score": "score a law on a table's test rows; the archive keeps a record",
     "export": "write a law as Python, JSON, LaTeX or SymPy",
     "bench": "discover on a suite of tables and score beside published figures",
+    "predictor": "fit, apply and measure a published system: bnsl, sloth and others",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
     "doctor": "say whether this host is safe for untrusted fitting code, and try it",

@@ -1,0 +1,75 @@
+"""How ``sldagent predictor bnsl|m1|m2|m3|m4`` reads its options and tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sldagent.predictors.command import Command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sldagent.predictors.base import Predictor
+
+
+class CurveCommand(Command):
+    """A curve of one column over another."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        """Name of the class in `sldagent.predictors.bnsl.curves`."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--x", metavar="COLUMN", required=True, help="scale: model size, data, compute or steps")
+        parser.add_argument("--y", metavar="COLUMN", required=True, help="measure of performance, above 0")
+
+    def make(self, args: argparse.Namespace) -> Predictor:
+        from sldagent.predictors.bnsl import curves
+
+        made: Predictor = getattr(curves, self.kind)()
+        return made
+
+    def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+        return (args.x,), (args.y,)
+
+    def describe(self, model: Predictor) -> dict[str, Any]:
+        constants: dict[str, float] = getattr(model, "constants_")
+        return {**constants, "limit": getattr(model, "limit_")}
+
+
+class BnslCommand(CurveCommand):
+    """A broken power law of one column over another."""
+
+    def __init__(self) -> None:
+        super().__init__("BNSL")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--breaks", metavar="N|auto", default="1", help="breaks; auto: chosen by extrapolation cuts (default: 1)"
+        )
+        parser.add_argument(
+            "--space",
+            choices=["log", "log1p"],
+            default="log",
+            help="squared errors of log y, or of log(y + 1) as in the paper (default: log)",
+        )
+
+    def make(self, args: argparse.Namespace) -> Predictor:
+        from sldagent.predictors.bnsl.model import BNSL
+
+        return BNSL(n_breaks=int(args.breaks) if args.breaks.isdigit() else args.breaks, space=args.space)
+
+    def figure(self, model: Predictor, frame: pd.DataFrame, path: Path) -> None:
+        from sldagent.predictors.bnsl.figure import draw
+        from sldagent.predictors.bnsl.model import BNSL
+
+        assert isinstance(model, BNSL)
+        draw(model, frame, path)
+
+
+COMMAND = BnslCommand()
+M1_COMMAND, M2_COMMAND, M3_COMMAND, M4_COMMAND = (CurveCommand(f"M{k}") for k in (1, 2, 3, 4))
