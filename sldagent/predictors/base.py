@@ -124,7 +124,7 @@ class Predictor(ABC):
         try:
             made = kind(**saved.params)
         except TypeError:
-            raise PredictorError(f"{path} has parameters that {kind.__name__} does not: it was not written by save()") from None
+            raise PredictorError(f"{path} has parameters that {kind.__name__} does not: save() did not write it") from None
         for name, value in saved.fitted.items():
             setattr(made, name, value)
         return made

@@ -85,7 +85,9 @@ def read(path: Path) -> Saved:
     except OSError as error:
         raise PredictorError(f"{path} cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError):
-        raise PredictorError(f"{path} is not a predictor's file: write one with 'sldagent predictor NAME fit ... -o'") from None
+        raise PredictorError(
+            f"{path} is not a predictor's file: write one with 'sldagent predictor NAME fit ... -o'"
+        ) from None
 
 
 def _encode(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -64,7 +64,7 @@ def inputs(X: Any, roles: Sequence[str], columns: Sequence[str] | None = None) -
     Args:
         X: data frame, or array of shape (n, len(roles)) or, for one role, (n,).
         roles: what the columns mean, for messages and as names of an array's columns.
-        columns: names of a frame's columns in the order of the roles; default: the frame has exactly these columns, in order.
+        columns: names of a frame's columns in the order of the roles; default: all its columns, which must be as many.
 
     Raises:
         PredictorError, TableError: X has other columns or no rows.

@@ -64,7 +64,9 @@ def sloth_weights(rng: np.random.Generator, families: int, d: int, benchmarks: i
     }
 
 
-def sloth_table(seed: int = 0, families: int = 6, d: int = 2, benchmarks: int = 4, each: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
+def sloth_table(
+    seed: int = 0, families: int = 6, d: int = 2, benchmarks: int = 4, each: int = 5
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Models of several families with scores from basic Sloth, floor 0.25, without noise."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(families), each)

@@ -22,7 +22,13 @@ from sldagent.predictors.bnsl.model import BNSL
 
 
 @given(
-    st.floats(0, 2), st.floats(-3, 3), st.floats(0, 1), st.floats(-2, 3), st.floats(1, 10), st.floats(0.05, 2), st.floats(0.5, 12)
+    st.floats(0, 2),
+    st.floats(-3, 3),
+    st.floats(0, 1),
+    st.floats(-2, 3),
+    st.floats(1, 10),
+    st.floats(0.05, 2),
+    st.floats(0.5, 12),
 )
 def test_values_are_the_papers_formula(
     a: float, log_b: float, c0: float, c1: float, log_d: float, f1: float, log_x: float

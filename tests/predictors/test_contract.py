@@ -86,7 +86,7 @@ def test_unknown_parameters_and_lengths_are_refused(case: Case) -> None:
 def test_a_cell_that_is_no_number_is_named(case: Case) -> None:
     X = case.X.astype(object)
     X.iloc[2, 0] = "many"
-    with pytest.raises(SldagentError, match="row 2: column .* 'many'"):
+    with pytest.raises(SldagentError, match=r"row 2: column .* 'many'"):
         case.fitted.predict(X)
 
 

@@ -1,4 +1,4 @@
-"""A choice rule that needs no test rows: four forms of a curve, weighted by how well each extrapolated within the training rows."""
+"""A rule that needs no test rows: four forms of a curve, weighted by how each extrapolated within the training rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Constants = dict[str, float]
 LEAST = 6
 """Different x that a curve needs: as many as the largest form has constants."""
 LEAST_KEPT = 3
-"""Different x that a cut must leave.  A form with more constants than these then shows how it errs where it is not determined."""
+"""Different x that a cut must leave: with fewer than its constants a form shows how it errs where it is not determined."""
 FLOOR = 1e-4
 """Cut errors below this count as this: no form earns all weight by chance."""
 
@@ -39,20 +39,23 @@ def _bnsl_values(constants: Constants, x: FloatArray) -> FloatArray:
     return form.constants(constants).values(x)
 
 
-FORMS: dict[str, tuple[Callable[[Sequence[fitting.Curve]], list[Constants]], Callable[[Constants, FloatArray], FloatArray]]] = {
+Fit = Callable[[Sequence[fitting.Curve]], list[Constants]]
+Evaluate = Callable[[Constants, FloatArray], FloatArray]
+FORMS: dict[str, tuple[Fit, Evaluate]] = {
     "bnsl": (_bnsl, _bnsl_values),
     "bnsl, c0 = 0": (_flat_start, _bnsl_values),
     "m2": (M2.fit_curves, M2.values),
     "m3": (M3.fit_curves, M3.values),
 }
-"""How each form is fitted to curves, and evaluated.  With c0 = 0 the law is a + b (1 + (x/d)^(1/f))^(-c f): flat, then a power."""
+"""How each form is fitted and evaluated.  With c0 = 0 the law is a + b (1 + (x/d)^(1/f))^(-c f): flat, then a power."""
 
 
 class CurveBlend(Predictor):
     """The weighted geometric mean of BNSL with one break, the same with c0 = 0, M2 and M3.
 
     A form's weight is the inverse of its mean squared error of log y over cuts that hold out the largest x of the training
-    rows (above the largest divided by sqrt 2, 2 and 4).  Curves too short for a cut leave it out; without any, weights are equal.
+    rows (above the largest divided by sqrt 2, 2 and 4).  Curves too short for a cut leave it out; without any, weights are
+    equal.
 
     After `fit`: `constants_` and `weights_` by form; `limit_`, the value of the blend at infinite x.
     """

@@ -1,4 +1,4 @@
-"""The paper's figure of one curve: fitted points, held-out points, the law, its limit and its breaks, on logarithmic axes."""
+"""The paper's figure of one curve: fitted and held-out points, the law, its limit and its breaks, on logarithmic axes."""
 
 from __future__ import annotations
 

@@ -74,7 +74,11 @@ def fit_breaks(
 
 
 def run_engine(
-    program: str, columns: Mapping[str, Sequence[FloatArray]], values: Sequence[FloatArray], effort: tuple[int, int], seed: int
+    program: str,
+    columns: Mapping[str, Sequence[FloatArray]],
+    values: Sequence[FloatArray],
+    effort: tuple[int, int],
+    seed: int,
 ) -> dict[str, FloatArray]:
     """Fit one program to many groups of rows, each with its own constants.
 
@@ -141,8 +145,8 @@ def checked(X: Any, y: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
     bad = np.flatnonzero(measured.values[:, 0] <= 0.0)
     if bad.size:
         raise PredictorError(
-            f"{given.table.where(int(bad[0]))}: column '{measured.names[0]}' is {measured.values[bad[0], 0]:g}; a curve that is "
-            "fitted by logarithms needs values above 0"
+            f"{given.table.where(int(bad[0]))}: column '{measured.names[0]}' is {measured.values[bad[0], 0]:g}; a curve that "
+            "is fitted by logarithms needs values above 0"
         )
     return given, measured
 

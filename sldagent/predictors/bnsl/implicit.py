@@ -18,7 +18,8 @@ BISECTIONS = 60
 def fit_m4(x: FloatArray, y: FloatArray) -> dict[str, float]:
     """The constants b, c, a, e, e0 that minimise the squared error of log(y - e) - a log(e0 - y) - log b + c log x.
 
-    For given e and e0 the equation is linear in log b, c and a: a grid over the two is solved exactly, and the best point polished.
+    For given e and e0 the equation is linear in log b, c and a: a grid over the two is solved exactly, and the best point
+    polished.
     """
     size = max(float(np.ptp(y)), 1e-9 * float(y.max()))
     low, high = float(y.min()), float(y.max())
@@ -30,7 +31,8 @@ def fit_m4(x: FloatArray, y: FloatArray) -> dict[str, float]:
 
     def bounds(theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         floor = low - np.exp(np.clip(theta[0], np.log(MARGIN * size), np.log(max(low, MARGIN * size))))
-        return np.array([max(floor, 0.0)]), np.array([high + np.exp(np.clip(theta[1], np.log(MARGIN * size), 20.0))])
+        ceiling = high + np.exp(np.clip(theta[1], np.log(MARGIN * size), 20.0))
+        return np.array([max(floor, 0.0)]), np.array([ceiling])
 
     def polished(theta: FloatArray) -> float:
         return float(_linear(x, y, *bounds(theta))[0][0])
@@ -49,7 +51,7 @@ def fit_m4(x: FloatArray, y: FloatArray) -> dict[str, float]:
 
 
 def solve_m4(constants: dict[str, float], x: FloatArray) -> FloatArray:
-    """(n,) y between e and e0 that satisfy the equation at x; the left side rises with y, so that bisection finds the one."""
+    """(n,) y between e and e0 that satisfy the equation at x; its left side rises with y, so that bisection finds it."""
     right = np.log(constants["b"]) - constants["c"] * np.log(x)
     low, high = np.full(len(x), constants["e"]), np.full(len(x), constants["e0"])
     for _ in range(BISECTIONS):

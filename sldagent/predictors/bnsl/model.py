@@ -44,9 +44,9 @@ class BNSL(Predictor):
         monotone: whether y may only fall with x; else slopes take both signs, as in the paper and as double descent needs.
         seed: of the random starts.
 
-    After `fit`: `constants_` (a, b, c0, c1, d1, f1, ... by name), `breaks_` ((n,) positions), `limit_` (a, the value at infinite
-    x), `n_breaks_`, `reach_` ((2,) smallest and largest x fitted), `cut_errors_` (mean RMSLE over cuts by number of breaks;
-    empty unless chosen by cuts).  A break outside `reach_` is not determined by the data: see `notes`.
+    After `fit`: `constants_` (a, b, c0, c1, d1, f1, ... by name), `breaks_` ((n,) positions), `limit_` (a, the value at
+    infinite x), `n_breaks_`, `reach_` ((2,) smallest and largest x fitted), `cut_errors_` (mean RMSLE over cuts by number of
+    breaks; empty unless chosen by cuts).  A break outside `reach_` is not determined by the data: see `notes`.
     """
 
     name = "bnsl"

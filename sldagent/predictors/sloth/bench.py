@@ -1,7 +1,7 @@
 """``sldagent bench sloth``: Sloth and its baselines by leave-one-family-out, on three sets of benchmarks.
 
-``--tasks`` takes sets (v1, v2, all12) and methods (basic-2, full-2, flops-family, pca-1, average, ...), in any number; without
-sets all three run, without methods those that have a figure to reach and the baselines that cost little.
+``--tasks`` takes sets (v1, v2, all12) and methods (basic-2, full-2, flops-family, pca-1, average, ...), in any number;
+without sets all three run, without methods those that have a figure to reach and the baselines that cost little.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ from sldagent.predictors.sloth.protocol import FILES, TABLES, Ground, read_groun
 
 USUAL = ("flops", "flops-family", "size-family", "pca-2", "shared-2", "basic-2", "full-2")
 PUBLISHED = {
-    "v1": {"flops": 7.808, "flops-family": 4.904, "size-family": 5.687, "size-family-full": 4.413, "pca-1": 7.321, "pca-2": 6.037,
-           "pca-3": 6.344, "pca-4": 6.376, "shared-1": 7.710, "shared-2": 7.131, "shared-3": 7.349, "shared-4": 7.346,
-           "basic-1": 8.365, "basic-2": 5.832, "basic-3": 5.340, "basic-4": 5.132, "full-1": 5.592, "full-2": 4.290,
-           "full-3": 4.250, "full-4": 4.056},
-    "v2": {"flops": 4.857, "flops-family": 3.788, "size-family": 3.865, "size-family-full": 4.073, "pca-1": 6.020, "pca-2": 5.414,
-           "pca-3": 5.471, "pca-4": 5.652, "shared-1": 5.432, "shared-2": 5.555, "shared-3": 5.564, "shared-4": 5.583,
-           "basic-1": 5.178, "basic-2": 3.648, "basic-3": 3.839, "basic-4": 4.172, "full-1": 4.127, "full-2": 2.855,
-           "full-3": 3.509, "full-4": 3.306},
-    "all12": {"flops": 6.117, "flops-family": 4.118, "size-family": 4.689, "size-family-full": 4.105, "pca-1": 6.299,
-              "pca-2": 5.898, "pca-3": 5.553, "pca-4": 5.704, "shared-1": 6.365, "shared-2": 6.170, "shared-3": 6.207,
-              "shared-4": 6.272, "basic-1": 6.849, "basic-2": 4.924, "basic-3": 4.539, "basic-4": 4.895, "full-1": 5.278,
-              "full-2": 4.168, "full-3": 3.520, "full-4": 4.076},
+    "v1": {
+        "flops": 7.808, "flops-family": 4.904, "size-family": 5.687, "size-family-full": 4.413, "pca-1": 7.321,
+        "pca-2": 6.037, "pca-3": 6.344, "pca-4": 6.376, "shared-1": 7.710, "shared-2": 7.131, "shared-3": 7.349,
+        "shared-4": 7.346, "basic-1": 8.365, "basic-2": 5.832, "basic-3": 5.340, "basic-4": 5.132, "full-1": 5.592,
+        "full-2": 4.290, "full-3": 4.250, "full-4": 4.056,
+    },
+    "v2": {
+        "flops": 4.857, "flops-family": 3.788, "size-family": 3.865, "size-family-full": 4.073, "pca-1": 6.020,
+        "pca-2": 5.414, "pca-3": 5.471, "pca-4": 5.652, "shared-1": 5.432, "shared-2": 5.555, "shared-3": 5.564,
+        "shared-4": 5.583, "basic-1": 5.178, "basic-2": 3.648, "basic-3": 3.839, "basic-4": 4.172, "full-1": 4.127,
+        "full-2": 2.855, "full-3": 3.509, "full-4": 3.306,
+    },
+    "all12": {
+        "flops": 6.117, "flops-family": 4.118, "size-family": 4.689, "size-family-full": 4.105, "pca-1": 6.299,
+        "pca-2": 5.898, "pca-3": 5.553, "pca-4": 5.704, "shared-1": 6.365, "shared-2": 6.170, "shared-3": 6.207,
+        "shared-4": 6.272, "basic-1": 6.849, "basic-2": 4.924, "basic-3": 4.539, "basic-4": 4.895, "full-1": 5.278,
+        "full-2": 4.168, "full-3": 3.520, "full-4": 4.076,
+    },
 }  # fmt: skip
 """Mean absolute errors in points of the authors' saved predictions, averaged as in `Ground.mae`."""
 TOLERANCE = {"basic-2": 0.1, "full-2": 0.15}

@@ -33,7 +33,8 @@ def draw_loadings(model: Sloth, path: Path) -> None:
     axes = figure.subplots()
     image = axes.imshow(loadings, cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
     for (k, j), value in np.ndenumerate(loadings):
-        axes.text(j, k, f"{value:.2f}", ha="center", va="center", fontsize=8, color="white" if abs(value) > 0.6 * size else "black")
+        color = "white" if abs(value) > 0.6 * size else "black"
+        axes.text(j, k, f"{value:.2f}", ha="center", va="center", fontsize=8, color=color)
     axes.set_xticks(range(loadings.shape[1]), model.target_names_, rotation=35, ha="right", fontsize=8)
     axes.set_yticks(range(loadings.shape[0]), [f"skill {k + 1}" for k in range(loadings.shape[0])], fontsize=8)
     figure.colorbar(image, ax=axes, label="loading")

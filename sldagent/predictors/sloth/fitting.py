@@ -75,7 +75,7 @@ def fit_problems(
     """
     jax, training = _jax()
     first = problems[0]
-    n, p = first.design.shape
+    p = first.design.shape[1]
     F, J = first.families.shape[1], first.scores.shape[1]
     P, R = len(problems), len(settings.rates)
     schedule = training.Schedule(settings.steps, settings.patience, settings.tolerance)

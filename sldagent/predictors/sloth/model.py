@@ -46,9 +46,9 @@ class Sloth(Predictor):
         floors: lowest score of each benchmark, such as chance level; None for zeros.
         seed: of the random start.
 
-    `X` has the columns params, tokens, family (in this order; any fixed unit for the first two); `y` the scores of at least one
-    benchmark, fractions in [0, 1], missing cells allowed.  After `fit`: `weights_` (by name, see `sldagent.predictors.sloth.
-    training`), `families_`, `training_error_` (mean absolute error), `residuals_` ((benchmarks,) its LEVEL quantile).
+    `X` has the columns params, tokens, family (in this order; any fixed unit for the first two); `y` the scores of at least
+    one benchmark, fractions in [0, 1], missing cells allowed.  After `fit`: `weights_` (by name, as `training.Parameters`),
+    `families_`, `training_error_` (mean absolute error), `residuals_` ((benchmarks,) its LEVEL quantile).
     """
 
     name = "sloth"
@@ -165,7 +165,8 @@ class Sloth(Predictor):
             raise PredictorError(f"{len(Y)} models cannot determine {self.d} skills: give at least {self.d + 1}")
         for row, j in np.argwhere(~np.isnan(Y) & ((Y < 0.0) | (Y > 1.0))):
             raise PredictorError(
-                f"{given.table.where(int(row))}: score '{names[j]}' is {Y[row, j]:g}, outside [0, 1]; give fractions, not percent"
+                f"{given.table.where(int(row))}: score '{names[j]}' is {Y[row, j]:g}, outside [0, 1]; give fractions, not "
+                "percent"
             )
         for j in np.flatnonzero(np.isnan(Y).all(axis=0)):
             raise PredictorError(f"benchmark '{names[j]}' has no score in any row: leave it out")

@@ -1,9 +1,10 @@
 """Gradient training of many Sloth problems at once, in JAX, by the authors' schedule.
 
-A problem is one set of training rows with one learning rate; problems share the design matrices and are batched, so that the
-folds of a protocol and the restarts of a fit are one call.  Loss: SmoothL1 with threshold 0.01, mean over the training cells.
-Optimiser: Adam; the rate falls by 0.95 where the loss has not fallen by 1e-4 (relative) for more than 20 steps; a problem ends
-where its mean absolute error has not fallen by 1e-5 for 500 steps, and returns the parameters of its lowest one.
+A problem is one set of training rows with one learning rate; problems share the design matrices and are batched, so that
+the folds of a protocol and the restarts of a fit are one call.  Loss: SmoothL1 with threshold 0.01, mean over the training
+cells.
+Optimiser: Adam; the rate falls by 0.95 where the loss has not fallen by 1e-4 (relative) for more than 20 steps; a problem
+ends where its mean absolute error has not fallen by 1e-5 for 500 steps, and returns the parameters of its lowest one.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 Parameters = dict[str, Any]
-"""``W`` (p, d), ``alpha`` (F, d), ``loadings`` (d, J), ``b`` (J,), ``logit_floor`` (J,) and, with a trained link, ``w1``, ``c1``
-(J, h), ``w2`` (J, h, h), ``c2`` (J, h), ``w3`` (J, h), ``c3`` (J,); each with a leading axis of problems where batched."""
+"""``W`` (p, d), ``alpha`` (F, d), ``loadings`` (d, J), ``b`` (J,), ``logit_floor`` (J,) and, with a trained link, ``w1`` and
+``c1`` (J, h), ``w2`` (J, h, h), ``c2`` (J, h), ``w3`` (J, h), ``c3`` (J,); with a leading axis of problems where batched."""
 
 BETA = 0.01
 HIDDEN = 10
@@ -61,7 +62,7 @@ def link(params: Parameters, eta: Any) -> Any:
 
 
 def initial(key: Any, sizes: tuple[int, int, int, int], logit_floor: FloatArray) -> Parameters:
-    """Random parameters of one problem with the sizes (p, families, d, J): |N(0, 1)| slopes and loadings, N(0, 1) intercepts."""
+    """Random parameters for the sizes (p, families, d, J): |N(0, 1)| slopes and loadings, N(0, 1) intercepts."""
     p, families, d, J = sizes
     keys = jax.random.split(key, 4)
     return {
@@ -76,7 +77,8 @@ def initial(key: Any, sizes: tuple[int, int, int, int], logit_floor: FloatArray)
 def initial_link(key: Any, J: int) -> Parameters:
     """Random link networks: uniform within 1 / sqrt(inputs), weights taken absolutely."""
     keys = jax.random.split(key, 6)
-    shapes = {"w1": (J, HIDDEN), "c1": (J, HIDDEN), "w2": (J, HIDDEN, HIDDEN), "c2": (J, HIDDEN), "w3": (J, HIDDEN), "c3": (J,)}
+    layer = (J, HIDDEN)
+    shapes = {"w1": layer, "c1": layer, "w2": (*layer, HIDDEN), "c2": layer, "w3": layer, "c3": (J,)}
     out = {}
     for k, (name, shape) in enumerate(shapes.items()):
         bound = 1.0 if name in ("w1", "c1") else HIDDEN**-0.5
