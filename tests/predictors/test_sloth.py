@@ -17,6 +17,7 @@ from sldagent.predictors.sloth.fitting import Settings, link_values
 from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
 from sldagent.predictors.sloth.methods import methods, principal_components
 from sldagent.predictors.sloth.model import Sloth
+from sldagent.predictors.sloth.pooled import mixed_model
 from sldagent.predictors.sloth.protocol import ground
 
 SHORT = Settings(rates=(0.05,), steps=2500)
@@ -160,6 +161,24 @@ def test_the_papers_figure_of_basic_sloth(data_dir: Path) -> None:
     by_name = {row[0]: row for row in report.grids[0].rows}
     _, seen, published, *_ = by_name["pca-2"]
     assert seen == pytest.approx(published, abs=0.01)
+
+
+def test_the_mixed_model_pools_families() -> None:
+    rng = np.random.default_rng(0)
+    families = np.eye(12)[np.repeat(np.arange(12), 6)]
+    X = np.stack([np.ones(72), rng.normal(size=72)], axis=1)
+    slopes, offsets = np.array([[1.0, -1.0], [0.5, 0.8]]), rng.normal(0, 0.5, (12, 2))
+    Z = X @ slopes + families @ offsets + rng.normal(0, 0.2, (72, 2))
+    # The last family keeps one row, the one before none.
+    kept = np.ones(72, dtype=bool)
+    kept[60:66] = kept[67:] = False
+    found, pooled_offsets = mixed_model(Z[kept], X[kept], families[kept])
+    assert found[1] == pytest.approx(slopes[1], abs=0.1)
+    assert np.allclose(pooled_offsets[10], 0.0)
+    alone = (Z - X @ found)[66]
+    assert (np.abs(pooled_offsets[11]) < np.abs(alone)).all()
+    shift = (offsets - offsets.mean(axis=0))[:10] - (pooled_offsets - pooled_offsets.mean(axis=0))[:10]
+    assert np.abs(shift).mean() < 0.2
 
 
 def test_methods_carry_what_they_see() -> None:

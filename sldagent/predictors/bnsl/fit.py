@@ -145,8 +145,8 @@ def checked(X: Any, y: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
     bad = np.flatnonzero(measured.values[:, 0] <= 0.0)
     if bad.size:
         raise PredictorError(
-            f"{given.table.where(int(bad[0]))}: column '{measured.names[0]}' is {measured.values[bad[0], 0]:g}; a curve that "
-            "is fitted by logarithms needs values above 0"
+            f"{given.table.where(int(bad[0]))}: column '{measured.names[0]}' is {measured.values[bad[0], 0]:g}; a curve "
+            "that is fitted by logarithms needs values above 0"
         )
     return given, measured
 

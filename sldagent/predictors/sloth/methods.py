@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.predictors.sloth.fitting import Problem, fit_problems, predict_scores
+from sldagent.predictors.sloth.pooled import pooled
 from sldagent.predictors.sloth.protocol import Ground
 
 FloatArray = NDArray[np.float64]
@@ -35,16 +36,9 @@ def sloth(ground: Ground, d: int, link: Link, family: bool = True) -> list[Float
     return [predict_scores(f.weights, p.design, p.families) for f, p in zip(fits, problems, strict=True)]
 
 
-def averaged(ground: Ground, dims: tuple[int, ...]) -> list[FloatArray]:
-    """The mean of full Sloth's predictions over numbers of skills and restarts: no choice is made."""
-    problems = ground.problems()
-    out = [np.zeros_like(ground.scores) for _ in problems]
-    for d in dims:
-        for k, fit in enumerate(fit_problems(problems, d, "monotone", SEED)):
-            for weights in fit.restarts:
-                values = predict_scores(weights, problems[k].design, problems[k].families)
-                out[k] += values / (len(dims) * len(fit.restarts))
-    return out
+def blended(ground: Ground) -> list[FloatArray]:
+    """The mean of full Sloth with two skills and the partially pooled law."""
+    return [0.5 * (a + b) for a, b in zip(sloth(ground, 2, "monotone"), pooled(ground), strict=True)]
 
 
 def per_benchmark(ground: Ground, link: Link, *, family: bool, flops: bool) -> list[FloatArray]:
@@ -99,5 +93,6 @@ def methods(dims: tuple[int, ...] = (1, 2, 3, 4)) -> dict[str, Method]:
         out.append(Method(f"shared-{d}", "size and tokens", lambda g, d=d: sloth(g, d, "sigmoid", family=False)))
         out.append(Method(f"basic-{d}", SIZE, lambda g, d=d: sloth(g, d, "sigmoid")))
         out.append(Method(f"full-{d}", SIZE, lambda g, d=d: sloth(g, d, "monotone")))
-    out.append(Method("average", SIZE, lambda g: averaged(g, (2, 3, 4))))
+    out.append(Method("pooled", SIZE, pooled))
+    out.append(Method("blend", SIZE, blended))
     return {method.name: method for method in out}
