@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +85,7 @@ def fit_all(curves: list[fitting.Curve]) -> dict[str, Callable[[], Values]]:
     """By method, what fits it to all curves and returns one function of x for each."""
 
     def form(kind: type[M1] | type[M2] | type[M3] | type[M4]) -> Callable[[], Values]:
-        return lambda: [lambda x, c=c: kind.values(c, x) for c in kind.fit_curves(curves)]
+        return lambda: [partial(kind.values, constants) for constants in kind.fit_curves(curves)]
 
     return {
         "M1": form(M1),
@@ -92,7 +94,7 @@ def fit_all(curves: list[fitting.Curve]) -> dict[str, Callable[[], Values]]:
         "M4": form(M4),
         "BNSL": lambda: [c.values for c in fitting.fit_breaks(curves, 1)],
         "BNSL, c0 = 0": lambda: [c.values for c in fitting.fit_breaks(curves, 1, first_slope=False)],
-        "blend": lambda: [lambda x, c=c, w=w: blended(c, w, x) for c, w in blend_curves(curves)],
+        "blend": lambda: [partial(blended, constants, weights) for constants, weights in blend_curves(curves)],
     }
 
 
@@ -101,7 +103,8 @@ def _errors(tasks: list[Task], note: Callable[[str], None]) -> tuple[pd.DataFram
     from sldagent.fitting.warm import warm
 
     warm()
-    out, seconds = {"domain": [task.domain for task in tasks]}, {}
+    out: dict[str, list[Any]] = {"domain": [task.domain for task in tasks]}
+    seconds: dict[str, float] = {}
     for name, fit in fit_all([task.fitted for task in tasks]).items():
         begun = frame.cpu_seconds()
         values = fit()
@@ -112,7 +115,7 @@ def _errors(tasks: list[Task], note: Callable[[str], None]) -> tuple[pd.DataFram
 
 
 def _means(errors: pd.DataFrame, seconds: dict[str, float]) -> frame.Grid:
-    rows = []
+    rows: list[tuple[str | float, ...]] = []
     for name, spent in seconds.items():
         means = [float(errors.loc[errors["domain"] == d, name].mean()) for d in DOMAINS]
         rows.append((name, *means, spent))
@@ -131,14 +134,13 @@ def _wins(errors: pd.DataFrame) -> frame.Grid:
 
 
 def _figures(errors: pd.DataFrame) -> list[frame.Figure]:
-    means = errors.groupby("domain").mean()
-    bnsl = {d: float(means.loc[d, "BNSL"]) for d in DOMAINS}
+    bnsl, blend = ({d: float(errors.loc[errors["domain"] == d, m].mean()) for d in DOMAINS} for m in ("BNSL", "blend"))
     out = [frame.at_most(f"BNSL, {DOMAINS[d]}: mean RMSLE", round(bnsl[d], 4), ASKED[d]) for d in DOMAINS]
     for share, limit in zip(_wins(errors).rows[-1][1:], (0.5, 0.75), strict=True):
         assert isinstance(share, float)
         out.append(frame.at_least(f"BNSL is best, share of {'vision' if limit == 0.5 else 'language'} curves", share, limit))
     for d, title in DOMAINS.items():
-        out.append(frame.at_most(f"blend, {title}: below BNSL", float(means.loc[d, "blend"]), bnsl[d]))
+        out.append(frame.at_most(f"blend, {title}: below BNSL", blend[d], bnsl[d]))
     return out
 
 

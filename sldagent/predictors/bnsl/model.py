@@ -145,7 +145,7 @@ class BNSL(Predictor):
     def _judged(self, points: fitting.Curve) -> dict[int, float]:
         """Mean RMSLE over the cuts by number of breaks, for the numbers that every cut's kept points can carry."""
         cuts = [points.x <= points.x[-1] / factor for factor in CUTS]
-        out = {}
+        out: dict[int, float] = {}
         for count in range(MAX_BREAKS + 1):
             usable = [kept for kept in cuts if len(np.unique(points.x[kept])) >= 3 + 3 * count + MIN_KEPT]
             if len(usable) < len(cuts) and out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +138,7 @@ def _sigmoid(x: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
-def _jax():  # type: ignore[no-untyped-def]
+def _jax() -> tuple[Any, Any]:
     """jax and the training module.  Small arrays gain nothing from threads, which only wait for each other."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -89,10 +90,10 @@ def methods(dims: tuple[int, ...] = (1, 2, 3, 4)) -> dict[str, Method]:
         Method("size-family-full", SIZE, lambda g: per_benchmark(g, "monotone", family=True, flops=False)),
     ]
     for d in dims:
-        out.append(Method(f"pca-{d}", COMPUTE, lambda g, d=d: principal_components(g, d)))
-        out.append(Method(f"shared-{d}", "size and tokens", lambda g, d=d: sloth(g, d, "sigmoid", family=False)))
-        out.append(Method(f"basic-{d}", SIZE, lambda g, d=d: sloth(g, d, "sigmoid")))
-        out.append(Method(f"full-{d}", SIZE, lambda g, d=d: sloth(g, d, "monotone")))
+        out.append(Method(f"pca-{d}", COMPUTE, partial(principal_components, d=d)))
+        out.append(Method(f"shared-{d}", "size and tokens", partial(sloth, d=d, link="sigmoid", family=False)))
+        out.append(Method(f"basic-{d}", SIZE, partial(sloth, d=d, link="sigmoid")))
+        out.append(Method(f"full-{d}", SIZE, partial(sloth, d=d, link="monotone")))
     out.append(Method("pooled", SIZE, pooled))
     out.append(Method("blend", SIZE, blended))
     return {method.name: method for method in out}

@@ -61,4 +61,4 @@ def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> tuple[Flo
         spread = offsets[present].T @ offsets[present] + variance[present].sum(axis=0)
         between = spread / present.sum() + JITTER * np.eye(J)
         noise = (rest.T @ rest + np.einsum("f,fjk->jk", counts, variance)) / n + JITTER * np.eye(J)
-    return slopes, offsets
+    return np.asarray(slopes, dtype=np.float64), offsets

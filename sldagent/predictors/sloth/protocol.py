@@ -53,7 +53,7 @@ class Ground:
     def one_hot(self) -> FloatArray:
         """(n, families)."""
         names = np.unique(self.families)
-        return (self.families[:, None] == names[None]).astype(np.float64)
+        return np.asarray(self.families[:, None] == names[None], dtype=np.float64)
 
     def problems(self) -> list[Problem]:
         """The fold's training rows as Sloth's problems."""

@@ -123,7 +123,8 @@ def _step(state: Parameters, frozen: Parameters, data: tuple[Any, ...], schedule
         "waited": waited,
         "ended": (waited >= schedule.patience) | (t >= schedule.steps),
     }
-    return jax.tree.map(lambda old, value: jnp.where(state["ended"], old, value), state, new)
+    kept: Parameters = jax.tree.map(lambda old, value: jnp.where(state["ended"], old, value), state, new)
+    return kept
 
 
 @partial(jax.jit, static_argnames="schedule")
