@@ -44,7 +44,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 attack: $(STAMP)
-	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/chat
+	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

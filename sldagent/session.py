@@ -91,6 +91,8 @@ def run(
     Raises ArchiveError, and ConfigError where no worker process can be started.
     """
     seeds = seeds or Seeds()
+    stop = stop or threading.Event()
+    archive.give_up_when(stop.is_set)
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
     proposer = GrammarProposer(grounds.train)
     if not config.biases:

@@ -9,6 +9,8 @@ raises none of
   them is there.
 * A committed candidate never changes and never goes; the database itself refuses.
 * What comes out equals what went in: every number of an Evaluation, infinities and NaN included.
+* A server that goes away (PostgreSQL) is waited for, longer and longer, up to `patience` seconds; what was under way is
+  then done once, whether or not it had been committed.  A server that stays away is an ArchiveUnavailable.
 * Every error is an ArchiveError of one sentence.
 """
 
@@ -24,7 +26,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, query, read, references, write
+from sldagent.archive import check, parameters, prune, query, read, references, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -36,8 +38,17 @@ from sldagent.archive.engine import (
     writing,
 )
 from sldagent.archive.migrate import ensure_current
+from sldagent.archive.patience import PATIENCE, Patience
 from sldagent.archive.query import Answer
-from sldagent.archive.records import CandidateRecord, CandidateRow, ReferenceRecord, RunRecord, RunStatus, ScoringRecord
+from sldagent.archive.records import (
+    CandidateRecord,
+    CandidateRow,
+    LightRow,
+    ReferenceRecord,
+    RunRecord,
+    RunStatus,
+    ScoringRecord,
+)
 from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 
@@ -51,11 +62,14 @@ def utc_now() -> datetime:
 class Archive:
     """An open archive; make one with `Archive.open` and use it as a context manager."""
 
-    def __init__(self, address: Address, engine: Engine, *, read_only: bool, clock: Clock) -> None:
+    def __init__(
+        self, address: Address, engine: Engine, *, read_only: bool, clock: Clock, patience: Patience | None = None
+    ) -> None:
         self._address = address
         self._engine = engine
         self._read_only = read_only
         self._clock = clock
+        self._patience = patience or Patience()
         self._islands: dict[str, int] = {}
         """Runs that this object writes, with their number of islands."""
 
@@ -67,6 +81,7 @@ class Archive:
         read_only: bool = False,
         create: bool = True,
         timeout: float = LOCK_SECONDS,
+        patience: float = PATIENCE,
         clock: Clock = utc_now,
     ) -> Archive:
         """Open an archive, making it first where there is none.
@@ -75,7 +90,8 @@ class Archive:
             url: ``sqlite:///FILE``, a file name, or ``postgresql://USER@HOST/DATABASE``.
             read_only: never write, and never make one.
             create: False refuses an archive that does not exist.
-            timeout: seconds to wait for another process's write to end.
+            timeout: seconds to wait for another process's write to end, or for a server that does not answer yet.
+            patience: seconds to wait for a server that goes away later.
             clock: tells the time of commits.
 
         Raises ArchiveError: no such archive or folder, not writable, not an archive, damaged, or of another
@@ -85,11 +101,12 @@ class Archive:
         check_file(address, read_only=read_only, create=create)
         engine = make_engine(address, read_only=read_only, timeout=timeout)
         try:
-            ensure_current(engine, address, create=create and not read_only)
+            wait = Patience(timeout if address.file is None else 0.0)
+            wait.persist(lambda _: ensure_current(engine, address, create=create and not read_only))
         except BaseException:
             engine.dispose()
             raise
-        return cls(address, engine, read_only=read_only, clock=clock)
+        return cls(address, engine, read_only=read_only, clock=clock, patience=Patience(patience))
 
     @property
     def place(self) -> str:
@@ -121,6 +138,22 @@ class Archive:
     def _read(self, action: str = "read it") -> Iterator[Connection]:
         with explained(self.place, action), reading(self._engine) as connection:
             yield connection
+
+    def _once(
+        self, action: str, work: Callable[[Connection], object], done: Callable[[Connection], bool] = lambda _: False
+    ) -> None:
+        """`work` in a write transaction, again after the server was lost; `done` finds what had been committed."""
+
+        def attempt(first: bool) -> None:
+            with self._write(action) as connection:
+                if first or not done(connection):
+                    work(connection)
+
+        self._patience.persist(attempt)
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """End a wait for a lost server early when `condition` holds."""
+        self._patience.give_up_when = condition
 
     def _own(self, run: str) -> None:
         if run not in self._islands:
@@ -155,30 +188,43 @@ class Archive:
 
         `islands` gives each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
         """
-        with self._write("start a run") as connection:
-            write.start_run(
-                connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode,
-                islands=islands, started=self._clock(),
-            )  # fmt: skip
+        started = self._clock()
+        self._once(
+            "start a run",
+            lambda c: write.start_run(
+                c, run=run, task=task, seed=seed, config=config, card=card, mode=mode, islands=islands, started=started
+            ),
+            lambda c: write.started(c, run, started),
+        )
         self._islands[run] = len(islands)
 
     def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
         """Add finished candidates, all or none.  Raises ArchiveError; what was committed before stays."""
         self._own(run)
-        with self._write("commit candidates") as connection:
-            write.commit(connection, run, records, self._islands[run], self._clock())
+        self._once(
+            "commit candidates",
+            lambda c: write.commit(c, run, records, self._islands[run], self._clock()),
+            lambda c: write.committed(c, run, records),
+        )
 
     def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> None:
         """Keep the program files that the run was given, in order; once per run."""
         self._own(run)
-        with self._write("keep reference programs") as connection:
-            references.add(connection, run, records)
+        self._once(
+            "keep reference programs",
+            lambda c: references.add(c, run, records),
+            lambda c: bool(references.of_run(c, run)),
+        )
 
     def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
         """Append a line to the run's log."""
         self._own(run)
-        with self._write("log an event") as connection:
-            write.add_event(connection, run, kind, message, data or {}, self._clock())
+        created = self._clock()
+        self._once(
+            "log an event",
+            lambda c: write.add_event(c, run, kind, message, data or {}, created),
+            lambda c: write.logged(c, run, kind, message, created),
+        )
 
     def finish_run(
         self,
@@ -196,20 +242,22 @@ class Archive:
         """Close a run with its outcome, and write the parameters of the front, choice and short list as
         rows."""
         self._own(run)
-        with self._write("finish a run") as connection:
+        finished = self._clock()
+
+        def work(connection: Connection) -> None:
             write.finish_run(
                 connection, run, status=status, choice=choice, shortlist=shortlist, reason=reason,
-                candidates=candidates, failures=failures, seconds=seconds, extra=extra or {},
-                finished=self._clock(),
+                candidates=candidates, failures=failures, seconds=seconds, extra=extra or {}, finished=finished,
             )  # fmt: skip
             shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
+
+        self._once("finish a run", work, lambda c: write.finished(c, run, finished))
         del self._islands[run]
 
     def materialise_parameters(self, run: str, ks: Sequence[int]) -> None:
         """Write the fitted values of these candidates as rows of `parameter`, where they are not yet."""
-        with self._write("write parameters") as connection:
-            parameters.materialise(connection, read.resolve_run(connection, run), ks)
+        self._once("write parameters", lambda c: parameters.materialise(c, read.resolve_run(c, run), ks))
 
     def log_scoring(self, law_id: str, split: str, source: str, rows: int, metrics: Mapping[str, Any]) -> None:
         """Log that a law read rows outside training.
@@ -217,21 +265,35 @@ class Archive:
         `metrics` holds ``r2``, ``nmse``, ``nmae`` and, by target, ``per_target``.  A law that is not in this
         archive (an exported file) is logged by its id alone.
         """
-        with self._write("log a scoring") as connection:
+        created = self._clock()
+
+        def work(connection: Connection) -> None:
             key: tuple[str, int] | None
             try:
                 key = read.resolve_law(connection, law_id)
             except ArchiveError:
                 key = None
             law = law_id if key is None else f"{key[0]}-{key[1]}"
-            write.add_scoring(connection, law, key, split, source, rows, metrics, self._clock())
+            write.add_scoring(connection, law, key, split, source, rows, metrics, created)
+
+        self._once("log a scoring", work, lambda c: write.scored(c, split, source, created))
 
     def chats(self) -> ChatStore:
         """The calls to language models: requests, answers, attempts and what they cost."""
-        return ChatStore(self._read, self._write, self._clock)
+        return ChatStore(self._read, self._write, self._clock, self._patience)
+
+    def prune(self, keep: int, kinds: Sequence[str], *, dry_run: bool = False) -> dict[str, int]:
+        """Let go of bulky rows of ended runs but the newest `keep` (see `sldagent.archive.prune`); rows by kind."""
+        with self._read() if dry_run else self._write("prune it") as connection:
+            return prune.prune(connection, keep, kinds, dry_run=dry_run)
 
     # Reading
     #
+
+    def check(self, *, contents: bool = True) -> list[str]:
+        """What is wrong with the archive, one sentence each (see `sldagent.archive.check`)."""
+        with self._read() as connection:
+            return list(check.findings(connection, contents=contents))
 
     def runs(self) -> list[RunRecord]:
         """All runs, newest first."""
@@ -259,6 +321,24 @@ class Archive:
                 return
             last = chunk[-1].k
             yield from chunk
+
+    def light(self, run_id: str, after: int = -1) -> Iterator[LightRow]:
+        """The light rows of a run's candidates above index `after`, in order, read some thousands at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        chunk: list[LightRow] = []
+        while True:
+            with self._read() as connection:
+                chunk = read.light_rows(connection, run, after, read.LIGHT_CHUNK)
+            if not chunk:
+                return
+            after = chunk[-1].k
+            yield from chunk
+
+    def laws(self, run_id: str, ks: Sequence[int]) -> list[CandidateRecord]:
+        """Several candidates of a run, in the order of `ks`.  Raises ArchiveError where one is missing."""
+        with self._read() as connection:
+            return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
 
     def references(self, run_id: str) -> list[ReferenceRecord]:
         """The program files that a run was given, in order."""

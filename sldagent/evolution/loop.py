@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sldagent.archive.records import CandidateRecord, ReferenceRecord, RunStatus
-from sldagent.errors import ArchiveError
+from sldagent.errors import ArchiveError, ArchiveUnavailable
 from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
@@ -72,6 +72,7 @@ def discover(
         The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
 
     Raises:
+        ArchiveUnavailable: the archive's server went away and stayed away; the run is paused and can be resumed.
         ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written
             as far as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
     """
@@ -117,9 +118,19 @@ def discover(
                 run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
                 candidates=state.committed, failures=state.failures.total(), seconds=clock() - began,
             )
+        if isinstance(error, ArchiveUnavailable):
+            raise ArchiveUnavailable(f"{error}; {paused(run)}") from error
         raise
     observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
     return summary
+
+
+def paused(run: str) -> str:
+    """What to tell the user of a run whose archive went away."""
+    return (
+        f"run {run} is paused, everything committed is safe: when the archive is back, go on with 'sldagent resume {run}' "
+        "and the same --archive"
+    )
 
 
 def _summarise(run: str, search: Search, reason: StopReason, seconds: float) -> RunSummary:
