@@ -60,6 +60,10 @@ class ConfigError(SldagentError):
     """A configuration or option has an unknown key or a value out of range."""
 
 
+class PredictorError(SldagentError):
+    """A predictor cannot be fitted to or applied to its data, or a predictor's file cannot be used."""
+
+
 class JailUnavailable(SldagentError):
     """Untrusted code cannot be run safely on this host."""
 

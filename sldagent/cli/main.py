@@ -35,6 +35,7 @@ VERBS: dict[str, str] = {
     "export": "write a law as Python (numpy, JAX, PyTorch), JSON, SymPy, LaTeX, Typst or a package",
     "import": "bring an exported law into an archive",
     "bench": "discover on a suite of tables and score beside published figures",
+    "predictor": "fit, apply and measure a published system: bnsl, sloth and others",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
     "doctor": "say whether this host is safe for untrusted fitting code, and try it",

@@ -1,0 +1,185 @@
+"""Sloth: recovery of a simulated model, its protocol, its interpretation, and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from examples import sloth_table
+
+from sldagent.errors import PredictorError, SldagentError
+from sldagent.predictors.benchmark import Request
+from sldagent.predictors.sloth.bench import run
+from sldagent.predictors.sloth.figure import draw_loadings
+from sldagent.predictors.sloth.fitting import Settings, link_values
+from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
+from sldagent.predictors.sloth.methods import methods, principal_components
+from sldagent.predictors.sloth.model import Sloth
+from sldagent.predictors.sloth.pooled import mixed_model
+from sldagent.predictors.sloth.protocol import ground
+
+SHORT = Settings(rates=(0.05,), steps=2500)
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return sloth_table()
+
+
+@pytest.fixture(scope="module")
+def basic(table: tuple[pd.DataFrame, pd.DataFrame]) -> Sloth:
+    return Sloth(2, floors=(0.25,) * 4).fit(*table, settings=SHORT)
+
+
+@pytest.fixture(scope="module")
+def full(table: tuple[pd.DataFrame, pd.DataFrame]) -> Sloth:
+    return Sloth(2, "monotone", floors=(0.25,) * 4).fit(*table, settings=SHORT)
+
+
+def test_a_larger_model_of_a_known_family_is_predicted(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    # Skills are identified only up to a rotation: what can be recovered is every score, also of models left out.
+    held = X.groupby("family")["size"].idxmax().to_numpy()
+    kept = np.setdiff1d(np.arange(len(X)), held)
+    model = Sloth(2, floors=(0.25,) * 4).fit(X.iloc[kept], Y.iloc[kept], settings=SHORT)
+    assert model.error(X.iloc[held], Y.iloc[held]) < 1.5
+    shared = Sloth(2, family=False, floors=(0.25,) * 4).fit(X.iloc[kept], Y.iloc[kept], settings=SHORT)
+    assert shared.error(X.iloc[held], Y.iloc[held]) > 2 * model.error(X.iloc[held], Y.iloc[held])
+
+
+def test_trained_links_are_monotone_and_fit_no_worse(basic: Sloth, full: Sloth) -> None:
+    eta = np.linspace(-6, 6, 200)[:, None] * np.ones(4)
+    values = link_values(full.weights_, eta)
+    assert (np.diff(values, axis=0) >= 0).all()
+    assert (values >= 0).all() and (values <= 1).all()
+    assert full.training_error_ < 0.02
+    assert "w1" not in basic.weights_
+
+
+def test_missing_scores_are_left_out(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    holes = Y.copy()
+    holes.iloc[::7, 1] = np.nan
+    model = Sloth(2, floors=(0.25,) * 4).fit(X, holes, settings=SHORT)
+    gaps = holes["bench1"].isna()
+    assert np.abs(model.predict(X)[gaps, 1] - Y.loc[gaps, "bench1"]).mean() < 0.03
+
+
+def test_an_unknown_family_gets_the_mean_and_a_wide_interval(basic: Sloth, table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, _ = table
+    new = X.assign(family="new")
+    interval = basic.predict_interval(new)
+    assert interval.unknown == ("new",)
+    known = basic.predict_interval(X)
+    assert known.unknown == ()
+    assert ((interval.high - interval.low).mean(axis=0) > 2 * (known.high - known.low).mean(axis=0)).all()
+    assert ((interval.low <= interval.scores) & (interval.scores <= interval.high)).all()
+
+
+def test_skills_are_white_and_explain_the_same_scores(basic: Sloth, table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    found = interpret(basic, "params")
+    covariance = np.cov(found.skills, rowvar=False)
+    assert np.allclose(np.diag(covariance), 1.0, atol=1e-6)
+    assert (found.coefficients[1] > 0).all()
+    # Loadings times skills differ from the model's own only by a constant for each benchmark.
+    own = basic.skills(table[0]) @ basic.weights_["loadings"]
+    assert np.allclose(np.diff(found.skills @ found.loadings, axis=0), np.diff(own, axis=0), atol=1e-6)
+
+
+def test_geomin_finds_simple_structure() -> None:
+    simple = np.zeros((6, 2))
+    simple[:3, 0] = simple[3:, 1] = 0.8
+    turn = np.array([[np.cos(0.6), -np.sin(0.6)], [np.sin(0.6), np.cos(0.6)]])
+    T = geomin(simple @ turn)
+    loadings = np.abs(simple @ turn @ np.linalg.inv(T).T)
+    assert np.allclose(np.sort(loadings, axis=1)[:, 0], 0.0, atol=0.05)
+    assert np.allclose(np.linalg.norm(T, axis=0), 1.0)
+
+
+def test_allocation_is_the_best_of_its_budget(basic: Sloth) -> None:
+    found = interpret(basic)
+    best = optimal_allocation(found, 60.0, 0, reach=(0.1, 100.0))
+    assert best.params * best.tokens * 6 == pytest.approx(60.0)
+    for low, high in ((0.1, 1.0), (1.0, 10.0), (10.0, 100.0)):
+        assert optimal_allocation(found, 60.0, 0, reach=(low, high)).skill <= best.skill + 1e-3
+    with pytest.raises(PredictorError, match="no skill 2"):
+        optimal_allocation(found, 60.0, 2, reach=(0.1, 100.0))
+
+
+def test_folds_keep_each_familys_smallest(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    frame = pd.concat([X.rename(columns={"size": "params"}), Y], axis=1)
+    g = ground(frame, tuple(Y.columns), [["f0", "f1"], ["f2"]])
+    for fold in g.folds:
+        for family in fold.families:
+            mine = g.families == family
+            assert (mine & ~fold.test).sum() == 1
+            assert g.params[mine & ~fold.test][0] == g.params[mine].min()
+        assert not fold.test[~np.isin(g.families, fold.families)].any()
+    perfect = [g.scores for _ in g.folds]
+    assert np.allclose(g.mae(perfect), 0.0)
+    assert np.allclose(g.mae([s + 0.01 for s in perfect]), 1.0)
+    assert (g.mae(principal_components(g, 2)) < 20).all()
+    with pytest.raises(PredictorError, match="f9"):
+        ground(frame, tuple(Y.columns), [["f9"]])
+
+
+def _replaced(Y: pd.DataFrame, row: int, value: float) -> pd.DataFrame:
+    out = Y.copy()
+    out.iloc[row, 1] = value
+    return out
+
+
+def test_bad_input_is_named(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    with pytest.raises(PredictorError, match=r"row 3: score 'bench1' is 61, outside"):
+        Sloth().fit(X, _replaced(Y, 3, 61.0))
+    with pytest.raises(PredictorError, match="1 models cannot determine 2 skills"):
+        Sloth(2).fit(X.iloc[:1], Y.iloc[:1])
+    with pytest.raises(PredictorError, match="number of benchmarks"):
+        Sloth(9).fit(X, Y)
+    with pytest.raises(PredictorError, match="row 4: the model has no score"):
+        Sloth(2).fit(X, Y.mask(pd.Series(np.arange(len(Y)) == 4), np.nan))
+    with pytest.raises(SldagentError, match="row 2: column 'size' is -1"):
+        Sloth(2).fit(X.assign(size=X["size"].mask(np.arange(len(X)) == 2, -1.0)), Y)
+    with pytest.raises(PredictorError, match="floors"):
+        Sloth(2, floors=(0.1,)).fit(X, Y)
+
+
+def test_the_figure_is_an_image(basic: Sloth, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw_loadings(basic, tmp_path / "loadings.png")
+    assert (tmp_path / "loadings.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_papers_figure_of_basic_sloth(data_dir: Path) -> None:
+    report = run(Request(data_dir, tasks=("v2", "basic-2", "pca-2")))
+    assert all(figure.met for figure in report.figures)
+    by_name = {row[0]: row for row in report.grids[0].rows}
+    _, seen, published, *_ = by_name["pca-2"]
+    assert seen == pytest.approx(published, abs=0.01)
+
+
+def test_the_mixed_model_pools_families() -> None:
+    rng = np.random.default_rng(0)
+    families = np.eye(12)[np.repeat(np.arange(12), 6)]
+    X = np.stack([np.ones(72), rng.normal(size=72)], axis=1)
+    slopes, offsets = np.array([[1.0, -1.0], [0.5, 0.8]]), rng.normal(0, 0.5, (12, 2))
+    Z = X @ slopes + families @ offsets + rng.normal(0, 0.2, (72, 2))
+    # The last family keeps one row, the one before none.
+    kept = np.ones(72, dtype=bool)
+    kept[60:66] = kept[67:] = False
+    found, pooled_offsets = mixed_model(Z[kept], X[kept], families[kept])
+    assert found[1] == pytest.approx(slopes[1], abs=0.1)
+    assert np.allclose(pooled_offsets[10], 0.0)
+    alone = (Z - X @ found)[66]
+    assert (np.abs(pooled_offsets[11]) < np.abs(alone)).all()
+    shift = (offsets - offsets.mean(axis=0))[:10] - (pooled_offsets - pooled_offsets.mean(axis=0))[:10]
+    assert np.abs(shift).mean() < 0.2
+
+
+def test_methods_carry_what_they_see() -> None:
+    assert all(method.sees for method in methods().values())
