@@ -12,6 +12,8 @@ from scipy.special import expit
 from sldagent.errors import PredictorError
 
 FloatArray = NDArray[np.float64]
+NO_FLOOR = 1e-12
+"""Bound of a floor that is not wanted (the solver needs an open interval)."""
 ORIGINAL_SLOPE = 0.03
 """Every component's weight in the original's only start; its intercept and floor start at 0."""
 
@@ -47,6 +49,7 @@ def fit_link(S: FloatArray, y: FloatArray, *, floor_max: float = 0.2, starts: in
         PredictorError: fewer rows than constants, or no start succeeded.
     """
     n, k = S.shape
+    floor_max = max(floor_max, NO_FLOOR)
     if n < k + 2:
         raise PredictorError(f"{n} scores are too few for the {k + 2} constants of a law over {k} components")
     if starts == 1:

@@ -26,8 +26,8 @@ class TrajectoriesCommand(Command):
             "--losses", metavar="A,B", help="columns about the losses at the checkpoint, such as a histogram"
         )
         parser.add_argument("--ratio", metavar="R", type=float, default=0.2, help="share that contexts hold (default: 0.2)")
-        parser.add_argument("--members", metavar="N", type=int, default=3, help="networks averaged (default: 3)")
-        parser.add_argument("--steps", metavar="N", type=int, default=700, help="training steps of each (default: 700)")
+        parser.add_argument("--members", metavar="N", type=int, default=2, help="networks averaged (default: 2)")
+        parser.add_argument("--steps", metavar="N", type=int, default=500, help="training steps of each (default: 500)")
 
     def make(self, args: argparse.Namespace) -> Predictor:
         from sldagent.predictors.trajectories.model import TrajectoryForecaster

@@ -80,8 +80,8 @@ def read_trajectories(X: Any, columns: Sequence[str] | None = None) -> tuple[tup
         falls = np.flatnonzero(np.diff(steps[rows]) <= 0.0)
         if falls.size:
             raise PredictorError(
-                f"{given.table.where(int(rows[falls[0] + 1]))}: the step does not increase within run '{run}', task '{task}'; "
-                "sort each trajectory by step and keep one row per step"
+                f"{given.table.where(int(rows[falls[0] + 1]))}: the step does not increase within run '{run}', "
+                f"task '{task}'; sort each trajectory by step and keep one row per step"
             )
         out.append(Trajectory(run, task, steps[rows], accuracy[rows], losses[rows], rows))
     return tuple(out), given

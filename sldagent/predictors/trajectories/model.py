@@ -53,8 +53,8 @@ class TrajectoryForecaster(Predictor):
         losses: bool = False,
         width: int = 32,
         layers: int = 2,
-        members: int = 3,
-        steps: int = 700,
+        members: int = 2,
+        steps: int = 500,
         batch: int = 128,
         keep: float = 0.6,
         seed: int = 0,
@@ -100,11 +100,10 @@ class TrajectoryForecaster(Predictor):
             raise PredictorError("losses=True needs loss columns after run, task, step and accuracy")
         schedule = Schedule(self.steps, self.batch)
         weights, losses = [], []
+        count = max(int(SAMPLES_PER_STEP * self.steps * self.batch), self.batch)
+        drawn = draw(usable, count, self.ratio, self.keep, np.random.default_rng(self.seed))
         for member in range(self.members):
-            seed = 1000 * self.seed + member
-            count = max(int(SAMPLES_PER_STEP * self.steps * self.batch), self.batch)
-            drawn = draw(usable, count, self.ratio, self.keep, np.random.default_rng(seed))
-            found, loss = train(drawn, self.width, self.layers, self.losses, schedule, seed)
+            found, loss = train(drawn, self.width, self.layers, self.losses, schedule, 1000 * self.seed + member)
             weights.append(_numpy(found))
             losses.append(100.0 * UNIT * loss)
         self.weights_ = weights
@@ -180,8 +179,8 @@ def _check_row(t: Trajectory, j: int, given: Inputs) -> None:
         )
     if j < t.context:
         raise PredictorError(
-            f"{where}: run '{t.run}', task '{t.task}' has a known accuracy after this checkpoint; only later ones are forecast: "
-            "fill the cell or remove the row"
+            f"{where}: run '{t.run}', task '{t.task}' has a known accuracy after this checkpoint, and only later ones are "
+            "forecast: fill the cell or remove the row"
         )
 
 

@@ -25,6 +25,9 @@ LEAST = 3
 """Fewest checkpoints of a context."""
 EXPONENTS = (0.0, 0.25, 0.5, 1.0)
 """Forecast lines are straight in step**-c; 0 stands for the logarithm of the step."""
+TREND_GAIN = 0.02
+"""Mean gain in accuracy, from the end of the context on, of the trends added to training samples."""
+TREND_EXPONENTS = (0.05, 0.5)
 LINES = len(EXPONENTS) + 2
 """Forecasts of a context: the last accuracy, the mean of the last three, and one line per exponent."""
 
@@ -34,9 +37,9 @@ class Batch:
     """n samples."""
 
     tokens: NDArray[np.float32]
-    """(n, TOKENS, 2) relative accuracy, and log ratio of the step to the one before (0 for the first)."""
+    """(n, L, 2) relative accuracy, and log ratio of the step to the one before (0 for the first)."""
     mask: NDArray[np.bool_]
-    """(n, TOKENS) true for tokens."""
+    """(n, L) true for tokens."""
     query: NDArray[np.float32]
     """(n, 2) log ratio of the step wanted to the last of the context; accuracy level of the context."""
     lines: NDArray[np.float32]
@@ -59,25 +62,37 @@ def make_batch(
     ends: IntArray,
     wanted: IntArray,
     kept: Sequence[IntArray] | None = None,
+    trends: FloatArray | None = None,
 ) -> Batch:
     """Samples of trajectories `index` with contexts up to checkpoint `ends` (known accuracies) and checkpoints `wanted`.
 
-    `kept` lists each sample's context checkpoints (the last one among them); default: all that are known.
+    Args:
+        kept: each sample's context checkpoints (the last one among them); default: all that are known.
+        trends: (n, 2) gain from the end of the context to the end of the trajectory, and exponent, of a saturating power law
+            that is added to the sample's accuracies.
     """
     n = len(index)
-    p = trajectories[0].losses.shape[1]
-    tokens, mask = np.zeros((n, TOKENS, 2), np.float32), np.zeros((n, TOKENS), bool)
+    seen_of = [
+        np.flatnonzero(np.isfinite(trajectories[k].accuracy[: end + 1])) if kept is None else kept[i]
+        for i, (k, end) in enumerate(zip(index, ends, strict=True))
+    ]
+    longest = min(TOKENS, max((len(seen) for seen in seen_of), default=1))
+    tokens, mask = np.zeros((n, longest, 2), np.float32), np.zeros((n, longest), bool)
     query, lines = np.zeros((n, 2), np.float32), np.zeros((n, LINES), np.float32)
-    losses, level, y = np.zeros((n, p), np.float32), np.zeros(n), np.zeros(n, np.float32)
-    for i in range(n):
+    losses = np.zeros((n, trajectories[0].losses.shape[1]), np.float32)
+    level, y = np.zeros(n), np.zeros(n, np.float32)
+    for i, seen in enumerate(seen_of):
         t = trajectories[index[i]]
-        seen = np.flatnonzero(np.isfinite(t.accuracy[: ends[i] + 1])) if kept is None else kept[i]
-        x, accuracy, ahead = t.steps[seen], t.accuracy[seen], t.steps[wanted[i]]
+        x, accuracy, ahead, truth = t.steps[seen], t.accuracy[seen], t.steps[wanted[i]], t.accuracy[wanted[i]]
+        if trends is not None:
+            gain, c = trends[i]
+            scale = gain / (1.0 - (t.steps[-1] / x[-1]) ** -c)
+            accuracy, truth = accuracy + scale * (1.0 - (x / x[-1]) ** -c), truth + scale * (1.0 - (ahead / x[-1]) ** -c)
         level[i] = accuracy[-3:].mean()
         lines[i] = (forecast_lines(x / x[-1], accuracy, ahead / x[-1]) - level[i]) / UNIT
         query[i] = np.log(ahead / x[-1]), level[i]
         losses[i] = t.losses[seen[-1]]
-        y[i] = (t.accuracy[wanted[i]] - level[i]) / UNIT
+        y[i] = (truth - level[i]) / UNIT
         if len(seen) > TOKENS:
             thin = np.linspace(0, len(seen) - 1, TOKENS).round().astype(np.int64)
             x, accuracy = x[thin], accuracy[thin]
@@ -102,10 +117,11 @@ def forecast_lines(x: FloatArray, accuracy: FloatArray, ahead: float) -> FloatAr
 
 
 def draw(trajectories: Sequence[Trajectory], count: int, ratio: float, keep: float, rng: np.random.Generator) -> Batch:
-    """Training samples: trajectory uniform, context of between half and two and a half times `ratio` of it, any later checkpoint.
+    """Training samples: any trajectory, a context of half to two and a half times `ratio` of it, any later checkpoint.
 
     Every checkpoint of the context but the last stays with probability `keep`, and at least `LEAST` stay, so that the network
-    learns to read gaps.
+    learns to read gaps.  Half of the samples get a further trend, a saturating power law of random exponent: models larger
+    than those of training gain more under the same noise, and a network that has only seen small gains expects small ones.
     """
     index = rng.integers(len(trajectories), size=count)
     ends, wanted, kept = np.empty(count, np.int64), np.empty(count, np.int64), []
@@ -120,4 +136,7 @@ def draw(trajectories: Sequence[Trajectory], count: int, ratio: float, keep: flo
         stay[-1] = True
         kept.append(context[stay] if stay.sum() >= LEAST else context)
         ends[i], wanted[i] = context[-1], points[rng.integers(end + 1, len(points))]
-    return make_batch(trajectories, index, ends, wanted, kept)
+    gains = rng.exponential(TREND_GAIN, size=count) * (rng.random(count) < 0.5)
+    return make_batch(
+        trajectories, index, ends, wanted, kept, np.column_stack([gains, rng.uniform(*TREND_EXPONENTS, size=count)])
+    )
