@@ -33,6 +33,11 @@ PREDICTORS: Mapping[str, Entry] = {
         "sldagent.predictors.bnsl.model:BNSL",
         "sldagent.predictors.bnsl.command:COMMAND",
     ),
+    "curve_blend": Entry(
+        "four forms of a learning curve, weighted by how they extrapolated",
+        "sldagent.predictors.bnsl.blend:CurveBlend",
+        "sldagent.predictors.bnsl.command:BLEND_COMMAND",
+    ),
     "sloth": Entry(
         "skills scaling law: benchmark scores from size, tokens and family through a few latent skills",
         "sldagent.predictors.sloth.model:Sloth",

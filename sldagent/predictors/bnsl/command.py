@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,33 +19,35 @@ if TYPE_CHECKING:
 class CurveCommand(Command):
     """A curve of one column over another."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        """Name of the class in `sldagent.predictors.bnsl.curves`."""
+    def __init__(self, module: str, kind: str) -> None:
+        self.module, self.kind = module, kind
+        """Where the predictor is: a module of `sldagent.predictors.bnsl` and its class."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--x", metavar="COLUMN", required=True, help="scale: model size, data, compute or steps")
         parser.add_argument("--y", metavar="COLUMN", required=True, help="measure of performance, above 0")
 
     def make(self, args: argparse.Namespace) -> Predictor:
-        from sldagent.predictors.bnsl import curves
-
-        made: Predictor = getattr(curves, self.kind)()
+        made: Predictor = getattr(import_module(f"sldagent.predictors.bnsl.{self.module}"), self.kind)()
         return made
 
     def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
         return (args.x,), (args.y,)
 
     def describe(self, model: Predictor) -> dict[str, Any]:
-        constants: dict[str, float] = getattr(model, "constants_")
-        return {**constants, "limit": getattr(model, "limit_")}
+        from sldagent.predictors.bnsl.model import BNSL
+
+        fitted = vars(model)
+        notes = {"note": " ".join(model.notes())} if isinstance(model, BNSL) and model.notes() else {}
+        learnt = fitted.get("weights_", fitted["constants_"])
+        return {**learnt, "limit": fitted["limit_"], **notes}
 
 
 class BnslCommand(CurveCommand):
     """A broken power law of one column over another."""
 
     def __init__(self) -> None:
-        super().__init__("BNSL")
+        super().__init__("model", "BNSL")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -72,4 +75,5 @@ class BnslCommand(CurveCommand):
 
 
 COMMAND = BnslCommand()
-M1_COMMAND, M2_COMMAND, M3_COMMAND, M4_COMMAND = (CurveCommand(f"M{k}") for k in (1, 2, 3, 4))
+M1_COMMAND, M2_COMMAND, M3_COMMAND, M4_COMMAND = (CurveCommand("curves", f"M{k}") for k in (1, 2, 3, 4))
+BLEND_COMMAND = CurveCommand("blend", "CurveBlend")
