@@ -41,9 +41,12 @@ def test_a_simulated_law_is_recovered() -> None:
     held, truth = population(seed=1)
     np.testing.assert_allclose(law.predict(held), truth, atol=1e-4)
     # the weights are those of the simulation in the coordinates of the fitted space
-    np.testing.assert_allclose(law.loadings_.T @ law.weights_[0], LOADINGS.T @ np.linalg.solve(
-        LOADINGS @ LOADINGS.T, [9.0, -12.0]
-    ), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        law.loadings_.T @ law.weights_[0],
+        LOADINGS.T @ np.linalg.solve(LOADINGS @ LOADINGS.T, [9.0, -12.0]),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 def test_components_agree_with_scikit_learn() -> None:

@@ -119,9 +119,9 @@ def forecast_lines(x: FloatArray, accuracy: FloatArray, ahead: float) -> FloatAr
 def draw(trajectories: Sequence[Trajectory], count: int, ratio: float, keep: float, rng: np.random.Generator) -> Batch:
     """Training samples: any trajectory, a context of half to two and a half times `ratio` of it, any later checkpoint.
 
-    Every checkpoint of the context but the last stays with probability `keep`, and at least `LEAST` stay, so that the network
-    learns to read gaps.  Half of the samples get a further trend, a saturating power law of random exponent: models larger
-    than those of training gain more under the same noise, and a network that has only seen small gains expects small ones.
+    Every checkpoint of the context but the last stays with probability `keep`, and at least `LEAST` stay, so that the
+    network learns to read gaps.  Half of the samples get a further trend, a saturating power law of random exponent: larger
+    models than those of training gain more under the same noise, and a network that saw small gains only expects small ones.
     """
     index = rng.integers(len(trajectories), size=count)
     ends, wanted, kept = np.empty(count, np.int64), np.empty(count, np.int64), []
