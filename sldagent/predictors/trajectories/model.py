@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 SAMPLES_PER_STEP = 0.5
 """Fresh training samples drawn, as a share of those used: each is seen twice."""
+HELD = 6
+"""Each member is trained without one run in so many, on which its interval is calibrated."""
+CALIBRATION = 2000
+"""Samples of a calibration."""
 
 
 class TrajectoryForecaster(Predictor):
@@ -33,13 +37,14 @@ class TrajectoryForecaster(Predictor):
         ratio: share of a trajectory that contexts will hold, around which training contexts are drawn.
         losses: whether the loss columns are read; without, they may be absent.
         width, layers: of each transformer; width is a multiple of 8.
-        members: networks whose quantiles are averaged.
+        members: networks whose quantiles are averaged, each trained without a sixth of the runs.
         steps, batch: of training.
         keep: probability that a context checkpoint stays in a training sample.
         seed: of samples and initial weights.
 
     Attributes:
         weights_: one tree of arrays per member.
+        widening_: factor on the quantiles' distances from the median, by conformal calibration on runs held out of training.
         pinball_: (members,) training losses, in points of accuracy.
         trained_on_: trajectories learnt from.
     """
@@ -89,7 +94,7 @@ class TrajectoryForecaster(Predictor):
 
     def fit_trajectories(self, trajectories: tuple[Trajectory, ...]) -> None:
         """`fit` for trajectories that are already read."""
-        from sldagent.predictors.trajectories.training import Schedule, train
+        from sldagent.predictors.trajectories.training import Schedule, forecast, train
 
         usable = [t for t in trajectories if np.isfinite(t.accuracy).sum() >= LEAST + 2]
         if not usable:
@@ -99,13 +104,19 @@ class TrajectoryForecaster(Predictor):
         if self.losses and usable[0].losses.shape[1] == 0:
             raise PredictorError("losses=True needs loss columns after run, task, step and accuracy")
         schedule = Schedule(self.steps, self.batch)
-        weights, losses = [], []
+        weights, losses, widths = [], [], []
         count = max(int(SAMPLES_PER_STEP * self.steps * self.batch), self.batch)
-        drawn = draw(usable, count, self.ratio, self.keep, np.random.default_rng(self.seed))
         for member in range(self.members):
+            rng = np.random.default_rng([self.seed, member])
+            kept, held = _held_out(usable, rng)
+            drawn = draw(kept, count, self.ratio, self.keep, rng)
             found, loss = train(drawn, self.width, self.layers, self.losses, schedule, 1000 * self.seed + member)
             weights.append(_numpy(found))
             losses.append(100.0 * UNIT * loss)
+            if held:
+                check = draw(held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
+                widths.append(_widening(forecast(found, check), check.y))
+        self.widening_ = float(np.mean(widths)) if widths else 1.0
         self.weights_ = weights
         self.pinball_ = np.array(losses)
         self.trained_on_ = len(usable)
@@ -151,7 +162,9 @@ class TrajectoryForecaster(Predictor):
 
         samples = make_batch(trajectories, index, ends, wanted)
         mean = np.mean([forecast(w, samples) for w in self.weights_], axis=0)
-        return np.asarray(np.clip(samples.level[:, None] + UNIT * mean, 0.0, 1.0))
+        median = mean[:, 2:3]
+        calibrated = median + self.widening_ * (mean - median)
+        return np.asarray(np.clip(samples.level[:, None] + UNIT * calibrated, 0.0, 1.0))
 
     def _error(self, y: FloatArray, predicted: FloatArray) -> float:
         return 100.0 * float(np.nanmean(np.abs(y - predicted)))
@@ -182,6 +195,20 @@ def _check_row(t: Trajectory, j: int, given: Inputs) -> None:
             f"{where}: run '{t.run}', task '{t.task}' has a known accuracy after this checkpoint, and only later ones are "
             "forecast: fill the cell or remove the row"
         )
+
+
+def _held_out(trajectories: list[Trajectory], rng: np.random.Generator) -> tuple[list[Trajectory], list[Trajectory]]:
+    """Trajectories to train a member on, and those of a sixth of the runs, to calibrate it; none of these with few runs."""
+    runs = sorted({t.run for t in trajectories})
+    out = {runs[i] for i in rng.permutation(len(runs))[: len(runs) // HELD]}
+    return [t for t in trajectories if t.run not in out], [t for t in trajectories if t.run in out]
+
+
+def _widening(quantiles: FloatArray, y: FloatArray) -> float:
+    """Factor on the distances to the median at which the outer quantiles hold four fifths of y (conformal calibration)."""
+    miss = y - quantiles[:, 2]
+    reach = np.where(miss > 0.0, quantiles[:, 4] - quantiles[:, 2], quantiles[:, 2] - quantiles[:, 0])
+    return float(np.quantile(np.abs(miss) / np.maximum(reach, 1e-9), 0.8))
 
 
 def _numpy(weights: Weights) -> Any:

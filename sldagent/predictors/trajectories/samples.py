@@ -116,11 +116,19 @@ def forecast_lines(x: FloatArray, accuracy: FloatArray, ahead: float) -> FloatAr
     return out
 
 
-def draw(trajectories: Sequence[Trajectory], count: int, ratio: float, keep: float, rng: np.random.Generator) -> Batch:
+def draw(
+    trajectories: Sequence[Trajectory],
+    count: int,
+    ratio: float,
+    keep: float,
+    rng: np.random.Generator,
+    *,
+    trended: float = 0.5,
+) -> Batch:
     """Training samples: any trajectory, a context of half to two and a half times `ratio` of it, any later checkpoint.
 
     Every checkpoint of the context but the last stays with probability `keep`, and at least `LEAST` stay, so that the
-    network learns to read gaps.  Half of the samples get a further trend, a saturating power law of random exponent: larger
+    network learns to read gaps.  A share `trended` gets a further trend, a saturating power law of random exponent: larger
     models than those of training gain more under the same noise, and a network that saw small gains only expects small ones.
     """
     index = rng.integers(len(trajectories), size=count)
@@ -136,7 +144,7 @@ def draw(trajectories: Sequence[Trajectory], count: int, ratio: float, keep: flo
         stay[-1] = True
         kept.append(context[stay] if stay.sum() >= LEAST else context)
         ends[i], wanted[i] = context[-1], points[rng.integers(end + 1, len(points))]
-    gains = rng.exponential(TREND_GAIN, size=count) * (rng.random(count) < 0.5)
+    gains = rng.exponential(TREND_GAIN, size=count) * (rng.random(count) < trended)
     return make_batch(
         trajectories, index, ends, wanted, kept, np.column_stack([gains, rng.uniform(*TREND_EXPONENTS, size=count)])
     )
