@@ -1,3 +1,4 @@
+# ruff: noqa: F821
 def law(PC1, PC2, PC3, o, v, u, a, m):
     return sigmoid(o + v*PC2 + u*PC3 - exp(a*(m - PC1)))
 
