@@ -43,6 +43,16 @@ PREDICTORS: Mapping[str, Entry] = {
         "sldagent.predictors.sloth.model:Sloth",
         "sldagent.predictors.sloth.command:COMMAND",
     ),
+    "observational": Entry(
+        "observational scaling law: a score from other benchmark scores, through capability components",
+        "sldagent.predictors.observational.model:ObservationalLaw",
+        "sldagent.predictors.observational.command:COMMAND",
+    ),
+    "trajectories": Entry(
+        "trajectory forecaster: accuracy at later checkpoints from the first ones, with quantiles",
+        "sldagent.predictors.trajectories.model:TrajectoryForecaster",
+        "sldagent.predictors.trajectories.command:COMMAND",
+    ),
     **{
         f"m{k}": Entry(
             f"learning curve M{k}: {form}",
@@ -58,7 +68,9 @@ PREDICTORS: Mapping[str, Entry] = {
 
 BENCHMARKS: Mapping[str, str] = {
     "bnsl": "sldagent.predictors.bnsl.bench:BENCHMARK",
+    "observational": "sldagent.predictors.observational.bench:BENCHMARK",
     "sloth": "sldagent.predictors.sloth.bench:BENCHMARK",
+    "trajectories": "sldagent.predictors.trajectories.bench:BENCHMARK",
 }
 """Benchmarks of published systems for the verb ``bench``, as ``module:attribute`` of a `Benchmark`."""
 

@@ -13,8 +13,11 @@ from sldagent.predictors.bnsl import form
 from sldagent.predictors.bnsl.blend import CurveBlend
 from sldagent.predictors.bnsl.curves import M1, M2, M3, M4
 from sldagent.predictors.bnsl.model import BNSL
+from sldagent.predictors.observational.model import ObservationalLaw
 from sldagent.predictors.sloth.fitting import predict_scores
 from sldagent.predictors.sloth.model import Sloth, features
+from sldagent.predictors.trajectories.data import blanked
+from sldagent.predictors.trajectories.model import TrajectoryForecaster
 
 Example = tuple[Predictor, Any, Any]
 
@@ -81,6 +84,27 @@ def sloth() -> Example:
     return Sloth(2, floors=(0.25,) * 4), *sloth_table()
 
 
+def observational() -> Example:
+    """A target that is the law itself over the two components that the scores are made of."""
+    rng = np.random.default_rng(0)
+    S = rng.normal(size=(40, 2)) * [0.25, 0.08]
+    scores = np.clip(0.5 + S @ np.array([[0.6, 0.5, 0.4, 0.5], [0.5, -0.6, 0.4, -0.4]]), 0.0, 1.0)
+    X = pd.DataFrame(scores, columns=["a", "b", "c", "d"])
+    return ObservationalLaw(2, starts=4), X, pd.Series(1.0 / (1.0 + np.exp(1.0 - S @ np.array([6.0, -8.0]))), name="task")
+
+
+def trajectories() -> Example:
+    """Saturating power laws, of which X shows the first fifth."""
+    steps = 100.0 * np.arange(1.0, 16.0)
+    parts = [
+        pd.DataFrame({"run": f"r{r}", "task": "t", "step": steps, "accuracy": 0.3 + 0.1 * r - (0.2 + 0.05 * r) * steps**-0.3})
+        for r in range(6)
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    model = TrajectoryForecaster(width=8, layers=1, members=1, steps=60, batch=32)
+    return model, blanked(table, list(table.columns), 0.2), table["accuracy"]
+
+
 EXAMPLES: dict[str, Callable[[], Example]] = {
     "bnsl": bnsl,
     "m1": m1,
@@ -89,4 +113,6 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
     "m4": m4,
     "curve_blend": curve_blend,
     "sloth": sloth,
+    "observational": observational,
+    "trajectories": trajectories,
 }
