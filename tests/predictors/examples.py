@@ -97,8 +97,8 @@ def trajectories() -> Example:
     """Saturating power laws, of which X shows the first fifth."""
     steps = 100.0 * np.arange(1.0, 16.0)
     parts = [
-        pd.DataFrame({"run": f"r{r}", "task": "t", "step": steps, "accuracy": 0.3 + 0.1 * r - (0.2 + 0.05 * r) * steps**-0.3})
-        for r in range(6)
+        pd.DataFrame({"run": f"r{r}", "task": "t", "step": steps, "accuracy": 0.3 + 0.1 * r - gain * steps**-0.3})
+        for r, gain in enumerate(0.2 + 0.05 * np.arange(6))
     ]
     table = pd.concat(parts, ignore_index=True)
     model = TrajectoryForecaster(width=8, layers=1, members=1, steps=60, batch=32)

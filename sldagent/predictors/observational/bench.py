@@ -29,6 +29,7 @@ from sldagent.predictors.observational.tables import (
 )
 
 FloatArray = NDArray[np.float64]
+Row = tuple[str | float | int | None, ...]
 PARTS = ("space", "emergent", "efficiency", "selection")
 STARTS = 32
 COMPONENTS = (1, 2, 3)
@@ -65,7 +66,7 @@ BENCHMARK = run
 def _space(base: BaseModels) -> tuple[Grid, list[Figure]]:
     space = fit_space(base.frame[list(BENCHMARKS)].to_numpy(dtype=np.float64), 5)
     total = np.cumsum(space.explained)
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (f"PC{k + 1}", float(space.explained[k]), float(total[k]), *(float(v) for v in space.loadings[k]))
         for k in range(len(space.loadings))
     )
@@ -83,7 +84,7 @@ def _space(base: BaseModels) -> tuple[Grid, list[Figure]]:
 
 def _emergent(tasks: Sequence[EmergentTask]) -> tuple[Grid, list[Figure]]:
     columns = tuple(f"PC{k}{kind}" for kind in ("", " starts") for k in COMPONENTS)
-    rows = [(task.name, int(task.train.sum()), int((~task.train).sum()), *_errors(task)) for task in tasks]
+    rows: list[Row] = [(task.name, int(task.train.sum()), int((~task.train).sum()), *_errors(task)) for task in tasks]
     medians = np.median(np.array([row[3:] for row in rows], dtype=np.float64), axis=0)
     grid = Grid(
         "Emergent tasks: test MSE",
@@ -129,7 +130,7 @@ def _efficiency(base: BaseModels) -> tuple[Grid, list[Figure]]:
     S = fit_space(scores, 3).transform(scores)
     fitted = compute_efficiency(S, base.frame[FLOPS].to_numpy(dtype=np.float64), list(base.frame[FAMILY]))
     order = np.argsort(-fitted.intercepts[:, 0])
-    rows = [
+    rows: list[Row] = [
         (
             fitted.families[f],
             float(fitted.intercepts[f, 0]),

@@ -115,7 +115,7 @@ class TrajectoryForecaster(Predictor):
             losses.append(100.0 * UNIT * loss)
             if held:
                 check = draw(held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
-                widths.append(_widening(forecast(found, check), check.y))
+                widths.append(_widening(forecast(found, check), check.y.astype(np.float64)))
         self.widening_ = float(np.mean(widths)) if widths else 1.0
         self.weights_ = weights
         self.pinball_ = np.array(losses)

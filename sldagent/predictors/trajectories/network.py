@@ -89,7 +89,8 @@ def _dense(key: jax.Array, inputs: int, outputs: int, gain: float = 1.0) -> Weig
 
 
 def _apply(dense: Weights, x: jax.Array) -> jax.Array:
-    return x @ dense["w"] + dense["b"]
+    y: jax.Array = x @ dense["w"] + dense["b"]
+    return y
 
 
 def _norm(x: jax.Array, gain: jax.Array) -> jax.Array:

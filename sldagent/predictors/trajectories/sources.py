@@ -57,11 +57,12 @@ def read_olmo(folder: Path) -> Source:
     tasks = [c for c in table.columns if (c.endswith("_len_norm") and "_mc_" not in c) or c == "boolq_val_acc"]
     corpora = [c for c in table.columns if c.endswith("__ce")]
     trajectories, loss, size = [], [], {}
+    table[corpora] = np.exp(-table[corpora].to_numpy(dtype=np.float64))
     for run, rows in table.groupby("run"):
         size[str(run)] = SIZES[str(rows["size"].iloc[0])]
         for task in tasks:
             name = task.removesuffix("_len_norm").removesuffix("_acc")
-            trajectories.append(_trajectory(str(run), name, rows["_step"], rows[task], np.exp(-rows[corpora])))
+            trajectories.append(_trajectory(str(run), name, rows["_step"], rows[task], rows[corpora]))
             loss.append(rows[f"{name}_bpb"].to_numpy(dtype=np.float64))
     return Source("olmo_ladder", tuple(trajectories), size, tuple(loss), "exp(-loss) on 11 validation corpora")
 
