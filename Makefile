@@ -10,11 +10,12 @@ SEED ?= 0
 ARCHIVE ?= sqlite:///sldagent.db
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 
-.PHONY: help install extras discover test attack lint types bench lock clean
+.PHONY: help install extras discover test slow attack lint types bench lock clean
 
 help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
+	@echo "make slow       the published figures of the predictors, on the development tables (minutes)"
 	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
 	@echo "make bench      time fits against SciPy, and a short discovery"
 	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
@@ -42,6 +43,9 @@ discover: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+slow: $(STAMP)
+	SLDAGENT_SLOW=1 $(BIN)/python -m pytest -q -m slow tests/predictors
 
 attack: $(STAMP)
 	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat

@@ -1,4 +1,7 @@
-"""``sldagent predictor NAME fit TABLE -o MODEL.npz | predict MODEL.npz TABLE | evaluate MODEL.npz TABLE``."""
+"""``sldagent predictor NAME fit TABLE -o MODEL.npz | predict MODEL.npz TABLE | evaluate MODEL.npz TABLE``.
+
+A predictor may add actions of its own on a fitted model, such as ``sldagent predictor sloth allocate MODEL.npz ...``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_actions(parser: argparse.ArgumentParser, words: Command) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="fit|predict|evaluate", required=True)
+    known = "|".join(("fit", "predict", "evaluate", *words.questions()))
+    actions = parser.add_subparsers(dest="action", metavar=known, required=True)
     fit = actions.add_parser("fit", help="learn from a table and keep the fitted predictor in a file")
     fit.add_argument("table", metavar="TABLE", type=Path, help="CSV or Parquet table")
     words.add_arguments(fit)
@@ -39,13 +43,19 @@ def _add_actions(parser: argparse.ArgumentParser, words: Command) -> None:
     for action in (predict, evaluate):
         action.add_argument("model", metavar="MODEL.npz", type=Path, help="file that 'fit' wrote")
         action.add_argument("table", metavar="TABLE", type=Path, help="CSV or Parquet table with the same columns")
+    for word, question in words.questions().items():
+        sentence = question.summary[0].upper() + question.summary[1:] + "."
+        asked = actions.add_parser(word, help=question.summary, description=sentence)
+        asked.add_argument("model", metavar="MODEL.npz", type=Path, help="file that 'fit' wrote")
+        question.add_arguments(asked)
+        asked.add_argument("--json", action="store_true", help="print JSON, and only JSON, to standard output")
     for action in (fit, predict, evaluate):
         action.add_argument("--rows", metavar="COLUMN=VALUE", help="use only the rows with this value, such as split=fit")
         action.add_argument("--json", action="store_true", help="print JSON, and only JSON, to standard output")
 
 
 def run(args: argparse.Namespace) -> int:
-    return {"fit": _fit, "predict": _predict, "evaluate": _evaluate}[args.action](args)
+    return {"fit": _fit, "predict": _predict, "evaluate": _evaluate}.get(args.action, _ask)(args)
 
 
 def _fit(args: argparse.Namespace) -> int:
@@ -97,6 +107,18 @@ def _evaluate(args: argparse.Namespace) -> int:
         output.print_json({"predictor": args.name, **figures})
     else:
         _show_figures(figures)
+    return 0
+
+
+def _ask(args: argparse.Namespace) -> int:
+    """A question that only this kind of predictor answers."""
+    from sldagent.predictors.registry import command
+
+    answer = command(args.name).questions()[args.action].answer(_model(args), args)
+    if args.json:
+        output.print_json({"predictor": args.name, **answer})
+    else:
+        _show_figures(answer)
     return 0
 
 

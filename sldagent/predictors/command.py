@@ -7,7 +7,8 @@ overrides `fit`, `predict` or `evaluate` as a whole.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sldagent.predictors.base import Predictor
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a fitted predictor can be asked beside predictions: a further action of the command line."""
+
+    summary: str
+    """One line for ``--help``."""
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    answer: Callable[[Predictor, argparse.Namespace], dict[str, Any]]
+    """Numbers and texts by name.  Raises SldagentError where it cannot be answered."""
 
 
 class Command:
@@ -56,6 +68,10 @@ class Command:
 
     def describe(self, model: Predictor) -> dict[str, Any]:
         """What a fitted predictor learnt, for the terminal and the JSON: numbers and texts by name."""
+        return {}
+
+    def questions(self) -> Mapping[str, Question]:
+        """Further actions on a fitted predictor, by their word on the command line."""
         return {}
 
     def figure(self, model: Predictor, frame: pd.DataFrame, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from examples import BREAK, bnsl, curve_points, m4
+from examples import BREAK, EXAMPLES, bnsl, curve_points, m4
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +16,10 @@ from sldagent.predictors.benchmark import Request
 from sldagent.predictors.bnsl import form
 from sldagent.predictors.bnsl.bench import run
 from sldagent.predictors.bnsl.blend import CurveBlend
-from sldagent.predictors.bnsl.curves import M4
+from sldagent.predictors.bnsl.curves import M2, M4
 from sldagent.predictors.bnsl.figure import draw
+from sldagent.predictors.bnsl.fit import Curve, rmsle
+from sldagent.predictors.bnsl.local import fit_m2_local, fit_m4_local
 from sldagent.predictors.bnsl.model import BNSL
 
 
@@ -106,8 +108,25 @@ def test_bad_parameters_are_named() -> None:
 def test_the_order_of_rows_does_not_matter() -> None:
     X, y = curve_points(BREAK.values)
     order = np.random.default_rng(0).permutation(len(X))
-    shuffled = BNSL(1).fit(X.iloc[order], y.iloc[order])
-    assert shuffled.constants_ == BNSL(1).fit(X, y).constants_
+    shuffled, sorted_ = BNSL(1).fit(X.iloc[order], y.iloc[order]), BNSL(1).fit(X, y)
+    assert shuffled.constants_ == sorted_.constants_
+    assert sorted_.notes() == ()
+    row = int(np.flatnonzero(np.diff(order) < 0)[0]) + 1
+    (note,) = shuffled.notes()
+    assert note.startswith(f"row {row}: column 'samples' falls from") and "sorted" in note
+
+
+@pytest.mark.parametrize("name", ["m2", "m4"])
+def test_a_local_optimum_is_no_lower_than_the_global_one(name: str) -> None:
+    _, X, y = EXAMPLES[name]()
+    noisy = y.to_numpy() * np.exp(0.03 * np.random.default_rng(3).normal(size=len(y)))
+    x = X["samples"].to_numpy()
+    kind, fit = (M2, fit_m2_local) if name == "m2" else (M4, fit_m4_local)
+    (best,) = kind.fit_curves([Curve(x, noisy)])
+    local = fit(x, noisy)
+    assert rmsle(noisy, kind.values(best, x)) <= rmsle(noisy, kind.values(local, x)) + 2e-3
+    exact = fit(x, y.to_numpy())
+    assert kind.values(exact, x) == pytest.approx(y.to_numpy(), rel=1e-3)
 
 
 def test_the_figure_is_an_image(tmp_path: Path) -> None:

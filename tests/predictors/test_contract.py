@@ -23,7 +23,13 @@ class Case:
     y: Any
 
 
-@pytest.fixture(scope="module", params=sorted(EXAMPLES))
+NEEDS_JAX = ("sloth", "trajectories")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=pytest.mark.requires("jax")) if n in NEEDS_JAX else n for n in sorted(EXAMPLES)],
+)
 def case(request: pytest.FixtureRequest) -> Case:
     predictor, X, y = EXAMPLES[request.param]()
     return Case(request.param, predictor.fit(X, y), X, y)
@@ -84,8 +90,9 @@ def test_unknown_parameters_and_lengths_are_refused(case: Case) -> None:
 
 
 def test_a_cell_that_is_no_number_is_named(case: Case) -> None:
+    number = next(k for k, kind in enumerate(case.X.dtypes) if kind == np.float64)
     X = case.X.astype(object)
-    X.iloc[2, 0] = "many"
+    X.iloc[2, number] = "many"
     with pytest.raises(SldagentError, match=r"row 2: column .* 'many'"):
         case.fitted.predict(X)
 

@@ -20,6 +20,7 @@ from sldagent.predictors.sloth.model import Sloth
 from sldagent.predictors.sloth.pooled import mixed_model
 from sldagent.predictors.sloth.protocol import ground
 
+pytestmark = pytest.mark.requires("jax")
 SHORT = Settings(rates=(0.05,), steps=2500)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from sldagent.predictors.trajectories.samples import UNIT, draw, forecast_lines,
 from sldagent.predictors.trajectories.sources import Source
 
 COLUMNS = ("run", "task", "step", "accuracy")
-needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+needs_jax = pytest.mark.requires("jax")
 
 
 def power_laws(runs: int = 6, tasks: int = 2, checkpoints: int = 20, noise: float = 0.0, c: float = 0.3) -> Source:

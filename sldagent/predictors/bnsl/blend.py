@@ -57,7 +57,8 @@ class CurveBlend(Predictor):
     rows (above the largest divided by sqrt 2, 2 and 4).  Curves too short for a cut leave it out; without any, weights are
     equal.
 
-    After `fit`: `constants_` and `weights_` by form; `limit_`, the value of the blend at infinite x.
+    After `fit`: `constants_` and `weights_` by form; `limit_`, the value of the blend at infinite x; `order_note_`, which
+    row is out of the order of x ('' where none is).
     """
 
     name = "curve_blend"
@@ -66,6 +67,7 @@ class CurveBlend(Predictor):
     constants_: dict[str, Constants]
     weights_: dict[str, float]
     limit_: float
+    order_note_: str
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit one curve; `X` (n,) or (n, 1) positive scales, `y` (n,) positive.
@@ -85,8 +87,14 @@ class CurveBlend(Predictor):
             "m3": M3.limit(self.constants_["m3"]),
         }
         self.limit_ = float(np.exp(sum(w * np.log(max(logs[n], 1e-300)) for n, w in self.weights_.items())))
+        self.order_note_ = fitting.order_note(given)
         self.feature_names_in_, self.target_names_ = given.names, measured.names
         return self
+
+    def notes(self) -> tuple[str, ...]:
+        """Whether the points had to be sorted, in one sentence."""
+        self._check_fitted()
+        return (self.order_note_,) if self.order_note_ else ()
 
     def predict(self, X: Any) -> FloatArray:
         """(n,) values of the blend at (n,) positive scales."""

@@ -35,12 +35,14 @@ class CurveCommand(Command):
         return (args.x,), (args.y,)
 
     def describe(self, model: Predictor) -> dict[str, Any]:
+        from sldagent.predictors.bnsl.blend import CurveBlend
+        from sldagent.predictors.bnsl.curves import CurveForm
         from sldagent.predictors.bnsl.model import BNSL
 
-        fitted = vars(model)
-        notes = {"note": " ".join(model.notes())} if isinstance(model, BNSL) and model.notes() else {}
-        learnt = fitted.get("weights_", fitted["constants_"])
-        return {**learnt, "limit": fitted["limit_"], **notes}
+        assert isinstance(model, BNSL | CurveForm | CurveBlend)
+        learnt: dict[str, Any] = model.weights_ if isinstance(model, CurveBlend) else model.constants_
+        notes = {"note": " ".join(model.notes())} if model.notes() else {}
+        return {**learnt, "limit": model.limit_, **notes}
 
 
 class BnslCommand(CurveCommand):

@@ -26,7 +26,8 @@ EFFORT = (64, 6)
 class CurveForm(Predictor):
     """A curve with a fixed form.
 
-    After `fit`: `constants_` by name and `limit_`, the value at infinite x.
+    After `fit`: `constants_` by name, `limit_`, the value at infinite x, and `order_note_`, which row is out of the order of
+    x ('' where none is).
     """
 
     error_name = "RMSLE"
@@ -35,12 +36,13 @@ class CurveForm(Predictor):
 
     constants_: dict[str, float]
     limit_: float
+    order_note_: str
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit one curve.
 
         Args:
-            X: (n,) or (n, 1) positive scales, in any order.
+            X: (n,) or (n, 1) positive scales; points in another order are sorted, and `notes` says so.
             y: (n,) positive measures of performance.
 
         Raises:
@@ -53,8 +55,14 @@ class CurveForm(Predictor):
             raise PredictorError(f"the curve has {distinct} different x for {self.least} constants: measure more")
         (self.constants_,) = self.fit_curves([points])
         self.limit_ = self.limit(self.constants_)
+        self.order_note_ = fitting.order_note(given)
         self.feature_names_in_, self.target_names_ = given.names, measured.names
         return self
+
+    def notes(self) -> tuple[str, ...]:
+        """Whether the points had to be sorted, in one sentence."""
+        self._check_fitted()
+        return (self.order_note_,) if self.order_note_ else ()
 
     def predict(self, X: Any) -> FloatArray:
         """(n,) values of the fitted curve at (n,) positive scales."""

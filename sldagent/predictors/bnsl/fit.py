@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import PredictorError
 from sldagent.predictors.bnsl import form
+
+if TYPE_CHECKING:
+    from sldagent.predictors.tables import Inputs
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +46,22 @@ def curve(x: FloatArray, y: FloatArray, name: str = "the curve") -> Curve:
         raise PredictorError(f"{name} has {_points(len(np.unique(x)))}: a curve needs at least two different x")
     order = np.argsort(x, kind="stable")
     return Curve(x[order], y[order])
+
+
+def order_note(given: Inputs) -> str:
+    """Which row is the first to stand out of the order of x, in words; '' where x never falls.
+
+    A curve has no order but that of x, so that its points are sorted; a table in another order may still be two curves.
+    """
+    x = given.numbers(0)
+    falls = np.flatnonzero(np.diff(x) < 0.0)
+    if not falls.size:
+        return ""
+    row = int(falls[0]) + 1
+    return (
+        f"{given.table.where(row)}: column '{given.names[0]}' falls from {x[row - 1]:g} to {x[row]:g}; the points were "
+        "sorted by it as those of one curve"
+    )
 
 
 def fit_breaks(

@@ -112,4 +112,3 @@ def program(n_breaks: int, shift: float, *, signed: bool, first_slope: bool = Tr
         f"parameters = {{{', '.join(lines)}}}\n"
         'recipe = fit(loss="log", starts=64)\n'
     )
-

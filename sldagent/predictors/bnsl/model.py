@@ -46,7 +46,8 @@ class BNSL(Predictor):
 
     After `fit`: `constants_` (a, b, c0, c1, d1, f1, ... by name), `breaks_` ((n,) positions), `limit_` (a, the value at
     infinite x), `n_breaks_`, `reach_` ((2,) smallest and largest x fitted), `cut_errors_` (mean RMSLE over cuts by number of
-    breaks; empty unless chosen by cuts).  A break outside `reach_` is not determined by the data: see `notes`.
+    breaks; empty unless chosen by cuts), `order_note_` (which row is out of the order of x; else '').  A break outside
+    `reach_` is not determined by the data: see `notes`.
     """
 
     name = "bnsl"
@@ -58,6 +59,7 @@ class BNSL(Predictor):
     n_breaks_: int
     reach_: FloatArray
     cut_errors_: dict[str, float]
+    order_note_: str
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class BNSL(Predictor):
         """Fit one curve.
 
         Args:
-            X: (n,) or (n, 1) positive scales, such as dataset sizes; any order.
+            X: (n,) or (n, 1) positive scales, such as dataset sizes; in another order they are sorted, and `notes` says so.
             y: (n,) positive measures of performance.
 
         Raises:
@@ -101,6 +103,7 @@ class BNSL(Predictor):
         self.breaks_ = np.array([one.position for one in found.breaks])
         self.limit_ = found.a
         self.reach_ = points.x[[0, -1]]
+        self.order_note_ = fitting.order_note(given)
         self.feature_names_in_, self.target_names_ = given.names, measured.names
         return self
 
@@ -119,14 +122,15 @@ class BNSL(Predictor):
         return tuple(Segment(edges[k], edges[k + 1], float(slope)) for k, slope in enumerate(slopes))
 
     def notes(self) -> tuple[str, ...]:
-        """What the data do not determine, one sentence each."""
+        """What the data do not determine, and whether they had to be sorted; one sentence each."""
         self._check_fitted()
         low, high = self.reach_
-        return tuple(
+        outside = tuple(
             f"the break at {d:.4g} lies outside the data ({low:.4g} to {high:.4g}): its position is not determined by them"
             for d in self.breaks_
             if not low <= d <= high
         )
+        return (*outside, self.order_note_) if self.order_note_ else outside
 
     def _error(self, y: FloatArray, predicted: FloatArray) -> float:
         return fitting.rmsle(y[:, 0], predicted[:, 0])

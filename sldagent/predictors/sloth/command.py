@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sldagent.predictors.command import Command
+from sldagent.predictors.command import Command, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,12 +50,60 @@ class SlothCommand(Command):
         assert isinstance(model, Sloth)
         return {"families": len(model.families_), "training error (points)": 100.0 * model.training_error_}
 
+    def questions(self) -> Mapping[str, Question]:
+        summary = "parameters and tokens that serve a skill best for a compute budget"
+        return {"allocate": Question(summary, _add_allocation, _allocate)}
+
     def figure(self, model: Predictor, frame: pd.DataFrame, path: Path) -> None:
         from sldagent.predictors.sloth.figure import draw_loadings
         from sldagent.predictors.sloth.model import Sloth
 
         assert isinstance(model, Sloth)
         draw_loadings(model, path)
+
+
+def _add_allocation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--compute",
+        metavar="C",
+        type=float,
+        required=True,
+        help="budget: 6 x parameters x tokens in the units of the fitted table (1e21 FLOPs for billions and trillions)",
+    )
+    parser.add_argument("--skill", metavar="K", type=int, default=1, help="skill to serve, from 1 (default: 1)")
+    parser.add_argument(
+        "--reach",
+        metavar="LOW,HIGH",
+        help="parameters to consider, in the table's unit (default: the range of the fitted models)",
+    )
+
+
+def _allocate(model: Predictor, args: argparse.Namespace) -> dict[str, Any]:
+    import numpy as np
+
+    from sldagent.errors import ConfigError
+    from sldagent.predictors.sloth.interpret import interpret, optimal_allocation
+    from sldagent.predictors.sloth.model import Sloth
+
+    assert isinstance(model, Sloth)
+    sizes = np.exp(model.design_[:, 1])
+    try:
+        low, high = (float(sizes.min()), float(sizes.max())) if args.reach is None else map(float, args.reach.split(","))
+    except ValueError:
+        raise ConfigError(f"--reach takes two numbers separated by a comma, not '{args.reach}'") from None
+    found = interpret(model)
+    if not 1 <= args.skill <= len(found.loadings):
+        raise ConfigError(f"--skill: there is no skill {args.skill}; this model has {len(found.loadings)}, from 1")
+    best = optimal_allocation(found, args.compute, args.skill - 1, reach=(low, high))
+    loadings = dict(zip(model.target_names_, found.loadings[args.skill - 1].tolist(), strict=True))
+    edge = {"note": f"at the edge of the sizes considered, {low:.4g} to {high:.4g}: the law names no optimum inside"}
+    return {
+        model.feature_names_in_[0]: best.params,
+        model.feature_names_in_[1]: best.tokens,
+        f"skill {args.skill}": best.skill,
+        **{f"loading of {name}": value for name, value in loadings.items()},
+        **(edge if best.at_edge else {}),
+    }
 
 
 COMMAND = SlothCommand()
