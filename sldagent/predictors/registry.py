@@ -43,6 +43,11 @@ PREDICTORS: Mapping[str, Entry] = {
         "sldagent.predictors.sloth.model:Sloth",
         "sldagent.predictors.sloth.command:COMMAND",
     ),
+    "pooled": Entry(
+        "mixed model of benchmark scores: a quadratic in log compute, family offsets partially pooled",
+        "sldagent.predictors.sloth.pooled:PooledLaw",
+        "sldagent.predictors.sloth.command:POOLED_COMMAND",
+    ),
     "observational": Entry(
         "observational scaling law: a score from other benchmark scores, through capability components",
         "sldagent.predictors.observational.model:ObservationalLaw",

@@ -16,6 +16,7 @@ from sldagent.predictors.bnsl.model import BNSL
 from sldagent.predictors.observational.model import ObservationalLaw
 from sldagent.predictors.sloth.fitting import predict_scores
 from sldagent.predictors.sloth.model import Sloth, features
+from sldagent.predictors.sloth.pooled import PooledLaw
 from sldagent.predictors.trajectories.data import blanked
 from sldagent.predictors.trajectories.model import TrajectoryForecaster
 
@@ -84,6 +85,17 @@ def sloth() -> Example:
     return Sloth(2, floors=(0.25,) * 4), *sloth_table()
 
 
+def pooled() -> Example:
+    """Logits quadratic in log compute with offsets of families, without noise."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(8), 5)
+    params, tokens = 10.0 ** rng.uniform(-0.5, 1.9, 40), 10.0 ** rng.uniform(-0.5, 1.0, 40)
+    logs = np.log(params * tokens)[:, None]
+    eta = np.array([-1.0, -0.5, 0.2]) + logs * [0.3, 0.4, 0.2] + 0.02 * logs**2 + rng.normal(0.0, 0.4, (8, 3))[labels]
+    X = pd.DataFrame({"size": params, "tokens": tokens, "family": [f"f{k}" for k in labels]})
+    return PooledLaw(), X, pd.DataFrame(1.0 / (1.0 + np.exp(-eta)), columns=["a", "b", "c"])
+
+
 def observational() -> Example:
     """A target that is the law itself over the two components that the scores are made of."""
     rng = np.random.default_rng(0)
@@ -113,6 +125,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
     "m4": m4,
     "curve_blend": curve_blend,
     "sloth": sloth,
+    "pooled": pooled,
     "observational": observational,
     "trajectories": trajectories,
 }

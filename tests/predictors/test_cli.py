@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from examples import BREAK, curve_points
+from examples import BREAK, curve_points, sloth_table
 
 from sldagent.cli.main import main
+from sldagent.predictors.sloth.fitting import Settings
+from sldagent.predictors.sloth.model import Sloth
 
 
 def call(*words: object) -> tuple[int, str, str]:
@@ -98,3 +100,22 @@ def test_mistakes_are_one_sentence(
     code, out, err = call(*(word.format(**places) for word in words))
     assert (code, out) == (2, "")
     assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.requires("jax")
+def test_compute_is_allocated_for_a_skill(tmp_path: Path) -> None:
+    X, Y = sloth_table()
+    model = tmp_path / "sloth.npz"
+    Sloth(2, floors=(0.25,) * 4).fit(X, Y, settings=Settings(rates=(0.05,), steps=300)).save(model)
+    ask = ("predictor", "sloth", "allocate", model, "--compute")
+    code, out, err = call(*ask, 60, "--skill", 2, "--reach", "0.1,100", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert 6 * found["size"] * found["tokens"] == pytest.approx(60.0)
+    assert {f"loading of bench{j}" for j in range(4)} <= set(found)
+    mistakes = ((("--skill", 3), "there is no skill 3"), (("--reach", "small"), "two numbers"), (("--reach", "5"), "two"))
+    for words, message in mistakes:
+        code, out, err = call(*ask, 60, *words)
+        assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+    code, _, err = call(*ask, -1)
+    assert code == 2 and "above 0" in err

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from examples import sloth_table
+from examples import pooled, sloth_table
 
 from sldagent.errors import PredictorError, SldagentError
 from sldagent.predictors.benchmark import Request
@@ -17,7 +17,7 @@ from sldagent.predictors.sloth.fitting import Settings, link_values
 from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
 from sldagent.predictors.sloth.methods import methods, principal_components
 from sldagent.predictors.sloth.model import Sloth
-from sldagent.predictors.sloth.pooled import mixed_model
+from sldagent.predictors.sloth.pooled import PooledLaw, mixed_model
 from sldagent.predictors.sloth.protocol import ground
 
 pytestmark = pytest.mark.requires("jax")
@@ -180,6 +180,21 @@ def test_the_mixed_model_pools_families() -> None:
     assert (np.abs(pooled_offsets[11]) < np.abs(alone)).all()
     shift = (offsets - offsets.mean(axis=0))[:10] - (pooled_offsets - pooled_offsets.mean(axis=0))[:10]
     assert np.abs(shift).mean() < 0.2
+
+
+def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
+    model, X, Y = pooled()
+    model.fit(X, Y)
+    assert model.error(X, Y) < 0.5
+    new = X.assign(family="new")
+    design = np.log(X["size"] * X["tokens"]).to_numpy()[:, None] ** np.arange(3)
+    assert model.predict(new) == pytest.approx(1.0 / (1.0 + np.exp(-design @ model.slopes_)))
+    with pytest.raises(PredictorError, match=r"row 3: score 'b' is 61, outside"):
+        PooledLaw().fit(X, _replaced(Y, 3, 61.0))
+    with pytest.raises(SldagentError, match="row 2"):
+        PooledLaw().fit(X, _replaced(Y, 2, np.nan))
+    with pytest.raises(PredictorError, match="3 models"):
+        PooledLaw().fit(X.iloc[:3], Y.iloc[:3])
 
 
 def test_methods_carry_what_they_see() -> None:

@@ -1,4 +1,4 @@
-"""How ``sldagent predictor sloth`` reads its options and tables."""
+"""How ``sldagent predictor sloth|pooled`` reads its options and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sldagent.predictors.base import Predictor
 
 
-class SlothCommand(Command):
+class FamilyCommand(Command):
     """Scores of several benchmarks from parameters, tokens and family."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,32 @@ class SlothCommand(Command):
         parser.add_argument("--tokens", metavar="COLUMN", required=True, help="training tokens, in any one unit")
         parser.add_argument("--family", metavar="COLUMN", required=True, help="model family")
         parser.add_argument("--scores", metavar="A,B", required=True, help="columns of benchmark scores, in [0, 1]")
+
+    def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+        scores = tuple(s.strip() for s in args.scores.split(",") if s.strip())
+        return (args.params, args.tokens, args.family), scores
+
+
+class PooledCommand(FamilyCommand):
+    """The partially pooled law."""
+
+    def make(self, args: argparse.Namespace) -> Predictor:
+        from sldagent.predictors.sloth.pooled import PooledLaw
+
+        return PooledLaw()
+
+    def describe(self, model: Predictor) -> dict[str, Any]:
+        from sldagent.predictors.sloth.pooled import PooledLaw
+
+        assert isinstance(model, PooledLaw)
+        return {"families": len(model.families_)}
+
+
+class SlothCommand(FamilyCommand):
+    """Sloth, and where to spend compute for one of its skills."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--skills", metavar="D", type=int, default=2, help="latent skills (default: 2)")
         parser.add_argument(
             "--link", choices=["sigmoid", "monotone"], default="sigmoid", help="logistic or trained monotone link"
@@ -39,10 +65,6 @@ class SlothCommand(Command):
         except ValueError:
             raise ConfigError(f"--floors takes numbers separated by commas, not '{args.floors}'") from None
         return Sloth(d=args.skills, link=args.link, family=not args.shared, floors=floors)
-
-    def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
-        scores = tuple(s.strip() for s in args.scores.split(",") if s.strip())
-        return (args.params, args.tokens, args.family), scores
 
     def describe(self, model: Predictor) -> dict[str, Any]:
         from sldagent.predictors.sloth.model import Sloth
@@ -107,3 +129,4 @@ def _allocate(model: Predictor, args: argparse.Namespace) -> dict[str, Any]:
 
 
 COMMAND = SlothCommand()
+POOLED_COMMAND = PooledCommand()

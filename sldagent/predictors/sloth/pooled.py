@@ -9,31 +9,105 @@ several responses), u_f is its posterior mean.
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent.errors import PredictorError
+from sldagent.predictors.base import Predictor
 from sldagent.predictors.sloth.protocol import Ground
+from sldagent.predictors.tables import inputs, same_length, targets
 
 FloatArray = NDArray[np.float64]
 
 CLIP = 0.01
 """Scores are kept so far from 0 and 1 before the logit."""
+ROLES = ("params", "tokens", "family")
+LEAST = 4
+"""Models: one more than the quadratic has constants."""
 ITERATIONS = 60
 JITTER = 1e-6
 
 
 def pooled(ground: Ground) -> list[FloatArray]:
     """By fold, (n, benchmarks) predictions from the fold's training rows."""
-    logs = np.log(ground.params) + np.log(ground.tokens)
-    design = np.stack([np.ones_like(logs), logs, logs**2], axis=1)
-    clipped = np.clip(ground.scores, CLIP, 1.0 - CLIP)
-    logits = np.log(clipped / (1.0 - clipped))
+    design, logits = _design(ground.params, ground.tokens), _logits(ground.scores)
     out = []
     for fold in ground.folds:
         train = ~fold.test
         slopes, offsets = mixed_model(logits[train], design[train], ground.one_hot[train])
         out.append(1.0 / (1.0 + np.exp(-(design @ slopes + ground.one_hot @ offsets))))
     return out
+
+
+class PooledLaw(Predictor):
+    """Benchmark scores by this module's mixed model.
+
+    `X` has the columns params, tokens, family (in this order; any fixed unit for the first two); `y` the scores of at least
+    one benchmark, fractions in [0, 1], none missing.  A family that was not in training has offset 0, the mean of all.
+    After `fit`: `slopes_` (3, benchmarks), `offsets_` (families, benchmarks) and `families_`.
+    """
+
+    name = "pooled"
+    error_name = "MAE (points)"
+
+    slopes_: FloatArray
+    offsets_: FloatArray
+    families_: tuple[str, ...]
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit to n models.
+
+        Args:
+            X: (n, 3) params, tokens, family.
+            y: (n,) or (n, benchmarks) scores in [0, 1].
+
+        Raises:
+            PredictorError, TableError: a cell cannot be used, or there are fewer than four models.
+        """
+        given, measured = inputs(X, ROLES), targets(y)
+        same_length(given, measured)
+        for row, j in np.argwhere((measured.values < 0.0) | (measured.values > 1.0)):
+            raise PredictorError(
+                f"{given.table.where(int(row))}: score '{measured.names[j]}' is {measured.values[row, j]:g}, outside "
+                "[0, 1]; give fractions, not percent"
+            )
+        if given.n < LEAST:
+            raise PredictorError(f"{given.n} models cannot determine a quadratic and its noise: give at least {LEAST}")
+        labels = given.labels(2)
+        self.families_ = tuple(dict.fromkeys(labels))
+        design = _design(given.positive(0), given.positive(1))
+        self.slopes_, self.offsets_ = mixed_model(_logits(measured.values), design, self._one_hot(labels))
+        self.feature_names_in_, self.target_names_ = given.names, measured.names
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """(n, benchmarks) expected scores, (n,) where fitted to one benchmark."""
+        self._check_fitted()
+        given = inputs(X, ROLES, self.feature_names_in_)
+        design = _design(given.positive(0), given.positive(1))
+        eta = design @ self.slopes_ + self._one_hot(given.labels(2)) @ self.offsets_
+        scores = np.asarray(1.0 / (1.0 + np.exp(-eta)))
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def _error(self, y: FloatArray, predicted: FloatArray) -> float:
+        return 100.0 * float(np.nanmean(np.abs(y - predicted)))
+
+    def _one_hot(self, labels: list[str]) -> FloatArray:
+        """(n, families); rows of zeros for families that were not in training."""
+        return np.asarray(np.asarray(labels)[:, None] == np.asarray(self.families_)[None], dtype=np.float64)
+
+
+def _design(params: FloatArray, tokens: FloatArray) -> FloatArray:
+    """(n, 3): one, and log (params tokens) to the first and second power."""
+    logs = np.log(params) + np.log(tokens)
+    return np.stack([np.ones_like(logs), logs, logs**2], axis=1)
+
+
+def _logits(scores: FloatArray) -> FloatArray:
+    clipped = np.clip(scores, CLIP, 1.0 - CLIP)
+    return np.asarray(np.log(clipped / (1.0 - clipped)))
 
 
 def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> tuple[FloatArray, FloatArray]:
