@@ -1,4 +1,4 @@
-"""Published figures of the observational system and the trajectory baselines, on the development tables."""
+"""Published figures of the four systems, on the development tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 
 from sldagent.predictors.benchmark import Request
+from sldagent.predictors.bnsl.bench import run as bnsl_bench
 from sldagent.predictors.observational.bench import run
+from sldagent.predictors.sloth.bench import run as sloth_bench
 from sldagent.predictors.trajectories.baselines import BASELINES
 from sldagent.predictors.trajectories.protocol import make_split, score
 from sldagent.predictors.trajectories.sources import read_gemstones
+
+
+@pytest.mark.slow
+def test_the_published_figures_of_bnsl(data_dir: Path) -> None:
+    report = bnsl_bench(Request(data_dir))
+    missed = {figure.name for figure in report.figures if not figure.met}
+    # Against M1 to M4 at their true optimum BNSL is best on half of the language curves, not on three quarters.
+    assert missed <= {"BNSL is best, share of language curves"}
 
 
 @pytest.mark.slow
@@ -48,3 +58,12 @@ def test_baselines_on_the_largest_gemstones(data_dir: Path) -> None:
         assert seen[name] == pytest.approx(value, abs=2e-3), name
     assert seen["saturating power law"] == pytest.approx(1.121, abs=5e-3)
     assert seen["power law, shared exponent"] < 1.0
+
+
+@pytest.mark.slow
+def test_the_papers_figure_of_basic_sloth(data_dir: Path) -> None:
+    report = sloth_bench(Request(data_dir, tasks=("v2", "basic-2", "pca-2")))
+    assert all(figure.met for figure in report.figures)
+    by_name = {row[0]: row for row in report.grids[0].rows}
+    _, seen, published, *_ = by_name["pca-2"]
+    assert seen == pytest.approx(published, abs=0.01)

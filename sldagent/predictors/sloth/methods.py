@@ -39,7 +39,12 @@ def sloth(ground: Ground, d: int, link: Link, family: bool = True) -> list[Float
 
 def blended(ground: Ground) -> list[FloatArray]:
     """The mean of full Sloth with two skills and the partially pooled law."""
-    return [0.5 * (a + b) for a, b in zip(sloth(ground, 2, "monotone"), pooled(ground), strict=True)]
+    return mean_of(sloth(ground, 2, "monotone"), pooled(ground))
+
+
+def mean_of(first: list[FloatArray], second: list[FloatArray]) -> list[FloatArray]:
+    """By fold, the mean of two methods' predictions."""
+    return [0.5 * (a + b) for a, b in zip(first, second, strict=True)]
 
 
 def per_benchmark(ground: Ground, link: Link, *, family: bool, flops: bool) -> list[FloatArray]:
@@ -77,6 +82,8 @@ def _families(problems: list[Problem], own: bool) -> list[Problem]:
     return problems if own else [replace(p, families=np.ones((len(p.design), 1))) for p in problems]
 
 
+BLENDED = ("full-2", "pooled")
+"""The methods whose mean `blended` is."""
 SIZE = "size, tokens, family and the family's smallest model"
 COMPUTE = "FLOPs, family and the family's smallest model"
 
