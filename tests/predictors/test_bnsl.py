@@ -111,7 +111,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     assert sorted_.notes() == ()
     row = int(np.flatnonzero(np.diff(order) < 0)[0]) + 1
     (note,) = shuffled.notes()
-    assert f"row {row}: column 'samples' falls from" in note and "sorted" in note
+    assert f"row {order[row]}: column 'samples' falls from" in note and "sorted" in note
 
 
 @pytest.mark.parametrize("name", ["m2", "m4"])

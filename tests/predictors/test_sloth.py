@@ -19,7 +19,7 @@ from sldagent.predictors.sloth.pooled import PooledLaw, mixed_model
 from sldagent.predictors.sloth.protocol import ground
 
 pytestmark = pytest.mark.requires("jax")
-SHORT = Settings(rates=(0.05,), steps=2500)
+SHORT = Settings(rates=(0.05,), steps=1200)
 
 
 @pytest.fixture(scope="module")

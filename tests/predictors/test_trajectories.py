@@ -161,7 +161,7 @@ def test_the_network_learns_power_laws(tmp_path) -> None:  # type: ignore[no-unt
     source = power_laws(runs=8, noise=0.003)
     table = long_table(source)
     held = table["run"].isin(["r3", "r6"])
-    model = TrajectoryForecaster(width=16, layers=1, members=1, steps=150, batch=32, seed=1)
+    model = TrajectoryForecaster(width=8, layers=1, members=1, steps=150, batch=32, seed=1)
     model.fit(table.loc[~held, list(COLUMNS)], table.loc[~held, "accuracy"])
     seen = blanked(table[held], COLUMNS, 0.2)
     ahead = seen["accuracy"].isna().to_numpy()
