@@ -104,7 +104,7 @@ def _run_published(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(report)
         return 0
-    for grid in (*report.grids, figures_grid(report.figures)):
+    for grid in (*report.grids, *((figures_grid(report.figures),) if report.figures else ())):
         output.show(grid.title, table(grid.columns, grid.rows, numbers=grid.columns[1:]))
         if grid.note:
             output.show(grid.note)
