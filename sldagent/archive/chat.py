@@ -172,25 +172,7 @@ class ChatStore:
         without a row.
         """
         with self._write("book a candidate's calls") as connection:
-            there = select(Ledger.entry).where(Ledger.run == run, Ledger.k == k, Ledger.chat_call.is_not(None))
-            if connection.scalar(there.limit(1)) is not None:
-                return
-            last = connection.scalar(select(func.max(Ledger.entry)).where(Ledger.run == run))
-            entry = 0 if last is None else int(last) + 1
-            rows: list[dict[str, Any]] = []
-            for key in keys:
-                row = connection.execute(_calls().where(ChatCall.key == key)).mappings().first()
-                if row is None:
-                    raise ArchiveError(f"candidate {k} of run {run} took an answer that was not recorded ({key})")
-                for kind, amount, unit in _amounts(_call(row)):
-                    rows.append(
-                        {
-                            "run": run, "entry": entry + len(rows), "k": k, "chat_call": key, "kind": kind,
-                            "amount": amount, "unit": unit, "created": self._clock(),
-                        }
-                    )  # fmt: skip
-            if rows:
-                connection.execute(insert(table(Ledger)), rows)
+            book_calls(connection, run, k, keys, self._clock())
 
     @staticmethod
     def _end(connection: Connection, run: str, n: int, charge: Charge) -> None:
@@ -232,6 +214,24 @@ class ChatStore:
         query = select(*table(ChatAttempt).columns).where(ChatAttempt.run == run).order_by(ChatAttempt.n)
         with self._read() as connection:
             return [AttemptRecord(**row) for row in connection.execute(query).mappings()]
+
+
+def book_calls(connection: Connection, run: str, k: int, keys: Sequence[str], created: datetime) -> None:
+    """`ChatStore.book`, inside the caller's transaction."""
+    there = select(Ledger.entry).where(Ledger.run == run, Ledger.k == k, Ledger.chat_call.is_not(None))
+    if not keys or connection.scalar(there.limit(1)) is not None:
+        return
+    last = connection.scalar(select(func.max(Ledger.entry)).where(Ledger.run == run))
+    entry = 0 if last is None else int(last) + 1
+    rows: list[dict[str, Any]] = []
+    for key in keys:
+        row = connection.execute(_calls().where(ChatCall.key == key)).mappings().first()
+        if row is None:
+            raise ArchiveError(f"candidate {k} of run {run} took an answer that was not recorded ({key})")
+        for kind, amount, unit in _amounts(_call(row)):
+            values = {"chat_call": key, "kind": kind, "amount": amount, "unit": unit, "created": created}
+            rows.append({"run": run, "entry": entry + len(rows), "k": k, **values})
+    connection.execute(insert(table(Ledger)), rows)
 
 
 def _calls() -> Any:

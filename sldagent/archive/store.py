@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, query, read, references, write
+from sldagent.archive import parameters, proposals, query, read, references, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -166,7 +166,9 @@ class Archive:
         """Add finished candidates, all or none.  Raises ArchiveError; what was committed before stays."""
         self._own(run)
         with self._write("commit candidates") as connection:
-            write.commit(connection, run, records, self._islands[run], self._clock())
+            now = self._clock()
+            write.commit(connection, run, records, self._islands[run], now)
+            proposals.add(connection, run, records, now)
 
     def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> None:
         """Keep the program files that the run was given, in order; once per run."""
