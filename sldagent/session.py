@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from sldagent.evolution.summary import RunSummary
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
 from sldagent.foreign.jails import ProgramJails
+from sldagent.llm import LiveModels, RecordedModels
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.sandbox.types import Mode
 from sldagent.seeds import SeededProposer, Seeds, read_seeds
@@ -83,12 +85,14 @@ def run(
     *,
     seeds: Seeds | None = None,
     jail: Mode = "auto",
+    models: LiveModels | RecordedModels | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
-    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in.
+    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `models` are the
+    language models that `config` names (None: made from it, with keys from the environment).
 
-    Raises ArchiveError, and ConfigError where no worker process can be started.
+    Raises ArchiveError, and ConfigError where no worker process can be started or a model cannot be asked at all.
     """
     seeds = seeds or Seeds()
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
@@ -97,8 +101,9 @@ def run(
         config = replace(config, biases=_biases(config, proposer.families))
     if not config.biases:
         config = replace(config, biases=("", *proposer.families))
+    talk = models or LiveModels(config)
     try:
-        with LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
+        with closing(talk), LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
             summary = discover(
                 grounds.train,
                 config,
@@ -111,6 +116,7 @@ def run(
                 stop=stop,
                 references=seeds.references,
                 layers=seeds.layers,
+                models=partial(talk.start, grounds.train, grounds.cuts, archive) if config.llm else None,
             )
     except WorkerStartError as error:
         raise ConfigError(f"no worker process could be started: {error}") from None

@@ -204,6 +204,15 @@ class ChatStore:
             row = connection.execute(_calls().where(ChatCall.key == key)).mappings().first()
         return None if row is None else _call(row)
 
+    def of_run(self, run: str) -> list[CallRecord]:
+        """The decided calls that a run sent or took, in the order of their keys."""
+        sent = select(ChatAttempt.chat_call).where(ChatAttempt.run == run)
+        taken = select(Ledger.chat_call).where(Ledger.run == run)
+        decided = ChatCall.response.is_not(None) | ChatCall.error.is_not(None)
+        query = _calls().where(ChatCall.key.in_(sent) | ChatCall.key.in_(taken), decided).order_by(ChatCall.key)
+        with self._read() as connection:
+            return [_call(row) for row in connection.execute(query).mappings()]
+
     def count(self) -> int:
         """How many calls the archive has, answered or not."""
         with self._read() as connection:

@@ -45,7 +45,8 @@ def asked_for(connection: Connection, run: str, proposals: Any, ledger: Any) -> 
     calls: dict[int, list[str]] = defaultdict(list)
     taken = select(Ledger.k, Ledger.chat_call).where(Ledger.run == run, ledger, Ledger.kind == "call")
     for k, key in connection.execute(taken.order_by(Ledger.entry)):
-        calls[k].append(key)
+        if k is not None and key is not None:
+            calls[k].append(key)
     found = {}
     for row in rows:
         values = {name: row[name] for name in _SAME} | {name: row[column] for name, column in _RENAMED.items()}

@@ -10,9 +10,11 @@ from sldagent.cli import output
 from sldagent.cli.options import (
     add_common,
     add_jail,
+    add_models,
     add_roles,
     jail_warning,
     load_task,
+    model_options,
     open_archive,
     positive_float,
     positive_int,
@@ -39,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a program to begin with, a law of this language or scaling_law_func and fit_scaling_law; may be repeated",
     )
     add_jail(search)
+    add_models(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from sldagent import session
     from sldagent.api import run_config
+    from sldagent.llm import LiveModels
     from sldagent.report.build import build_report
     from sldagent.report.progress import progress
     from sldagent.report.text import closing, opening
@@ -52,8 +56,10 @@ def run(args: argparse.Namespace) -> int:
 
     grounds = session.prepare(load_task(args, args.table))
     config = run_config(
-        minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers
-    )
+        minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers,
+        **model_options(args),
+    )  # fmt: skip
+    models = LiveModels(config)
     with open_archive(args, read_only=False) as archive:
         if not args.json:
             output.show(*opening(grounds))
@@ -63,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             output.show("Programs to begin with:", *seed_lines(seeds), *jail_warning(seeds.layers))
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
-            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail)
+            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail, models=models)
         report = build_report(outcome, archive)
     if args.json:
         output.print_json(report.document())

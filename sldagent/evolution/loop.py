@@ -16,6 +16,7 @@ from sldagent.evolution.journal import Journal
 from sldagent.evolution.observer import Event, LoggingObserver, NullObserver, Observer
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.search import Search
+from sldagent.evolution.slots import Models
 from sldagent.evolution.state import SearchState
 from sldagent.evolution.stop import StopReason, StopRule, interruptible
 from sldagent.evolution.summary import RunSummary
@@ -24,6 +25,10 @@ from sldagent.tasks.task import Task
 from sldagent.workers.base import WorkerPool
 
 NO_CHOICE = "no valid law was found"
+
+
+MakeModels = Callable[[str, threading.Event], Models]
+"""From the run's id, and the event that ends the run, to its language models."""
 
 
 class RunArchive(Protocol):
@@ -52,7 +57,7 @@ def discover(
     task: Task, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
     observer: Observer | None = None, *, card: Mapping[str, Any], mode: str = "blind",
     run: str | None = None, stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
-    references: Sequence[ReferenceRecord] = (), layers: Mapping[str, Any] | None = None,
+    references: Sequence[ReferenceRecord] = (), layers: Mapping[str, Any] | None = None, models: MakeModels | None = None,
 ) -> RunSummary:
     """Search for laws of `task` until a bound of `config` is met or `stop` is set.
 
@@ -66,6 +71,7 @@ def discover(
         stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
         references: program files that the run was given, kept beside its candidates.
+        models: makes the language models that propose beside `proposer`, once the run is in the archive.
         layers: of the jail that untrusted code runs in, kept in the run's log; None: no such code.
 
     Returns:
@@ -95,7 +101,8 @@ def discover(
         with interruptible(stop):
             observer.on_event(Event("start", 0, f"run {run} on {task.name}"))
             rule, log = StopRule(config, stop, clock), LoggingObserver(observer, archive, run)
-            search = Search(state, Planner(proposer), pool, journal, log, rule, clock)
+            planner = Planner(proposer, None if models is None else models(run, stop))
+            search = Search(state, planner, pool, journal, log, rule, clock)
             reason = search.run()
         journal.flush()
         summary = _summarise(run, search, reason, clock() - began)
@@ -131,7 +138,8 @@ def _summarise(run: str, search: Search, reason: StopReason, seconds: float) -> 
     if choice is not None:
         needed.update((choice.index, *choice.shortlist))
     return RunSummary(
-        run=run, status="stopped" if reason == "interrupted" else "complete", stopped_by=reason,
+        run=run, status="stopped" if reason in ("interrupted", "provider") else "complete", stopped_by=reason,
+        trouble="" if search.trouble is None else str(search.trouble),
         seconds=seconds, candidates=state.committed, failures=dict(state.failures), front=state.front.indices,
         choice=choice, catalogue=tuple(search.catalogue),
         records={k: search.contenders.get(k) for k in sorted(needed)},

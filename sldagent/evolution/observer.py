@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from sldagent.archive.records import CandidateRecord
 from sldagent.evolution.state import SearchState
 
-EventKind = Literal["start", "seeds", "migration", "reset", "emphasis", "stop", "end"]
+EventKind = Literal["start", "seeds", "migration", "reset", "emphasis", "model", "stop", "end"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class LoggingObserver:
         self._observer.on_commit(state, record)
 
     def on_event(self, event: Event) -> None:
-        self._archive.event(self._run, event.kind, event.message, {"committed": event.committed})
+        if event.kind != "model":  # when a provider was slow or down is chance; `chat_attempt` has it
+            self._archive.event(self._run, event.kind, event.message, {"committed": event.committed})
         self._observer.on_event(event)
 
     def on_wait(self, state: SearchState) -> None:

@@ -1,7 +1,9 @@
 """The steady state of a run: propose, hand to the pool, commit in order, until something says stop.
 
 With L the look-back, candidate k is proposed right after candidate k - L has been committed and before any
-later one is, so it sees exactly that state; results that came early wait.  At most L are in flight.
+later one is, so it sees exactly that state; results that came early wait.  At most L are in flight.  A language model is
+asked for its candidates with a longer look-back (`sldagent.evolution.slots`); an answer that is late is waited for when its
+turn to commit comes, and meanwhile the workers are busy with the grammar's candidates behind it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from sldagent.errors import ChatError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.contenders import Contenders
 from sldagent.evolution.journal import Journal
@@ -20,6 +23,8 @@ from sldagent.workers.base import WorkerPool
 
 WAIT = 0.2
 """Seconds between looks at the clock and at the user's wish to stop while evaluations are waited for."""
+LISTEN = 0.02
+"""Seconds between looks at the answers of language models while evaluations are waited for, too."""
 
 
 class Search:
@@ -29,6 +34,7 @@ class Search:
         state: after the last commit.
         contenders: records kept for the choice and the report.
         catalogue: indices of committed seeds that are published laws.
+        trouble: why no language model could be asked, where that ended the search.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Search:
         self.state = state
         self.contenders = Contenders()
         self.catalogue: list[int] = []
+        self.trouble: ChatError | None = None
         self._planner = planner
         self._pool = pool
         self._journal = journal
@@ -46,12 +53,15 @@ class Search:
         self._clock = clock
         self._planned: dict[int, Planned] = {}
         self._ready: dict[int, Evaluation] = {}
+        self._awaited: set[int] = set()
         self._next = 0
         self._give_up = math.inf
 
     def run(self) -> StopReason:
         """Search until a bound is met; all that is committed is then in the journal."""
         reason: StopReason | None = None
+        for k in range(self.state.config.llm_look_back):
+            self._ask(k)
         for _ in range(self.state.config.look_back):
             self._propose()
         while self.state.committed < self._next:
@@ -60,48 +70,100 @@ class Search:
                 self._give_up = self._clock() + self.state.config.drain
             if self._clock() >= self._give_up:
                 break
-            if not self._collect():
-                continue
+            try:
+                if not self._collect():
+                    continue
+            except ChatError as error:
+                self.trouble = error
+                reason = "provider"
+                break
             self._commit()
             if reason is None:
                 reason = self._rule.by_count(self.state.committed, self.state.last_change)
             if reason is None:
+                self._ask(self.state.committed + self.state.config.llm_look_back - 1)
                 self._propose()
         reason = reason or "candidates"
         self._tell("stop", _WORDS[reason])
         return reason
 
+    def _ask(self, k: int) -> None:
+        """Deal candidate `k` to a model or the grammar."""
+        limit = self.state.config.candidates
+        if limit is None or k < limit:
+            self._planner.ask(k, self.state)
+
     def _propose(self) -> None:
-        """Plan the next candidate and hand it to the pool, unless it repeats an earlier form."""
+        """Plan the next candidate and hand it to the pool, unless it repeats an earlier form or is awaited."""
         k, limit = self._next, self.state.config.candidates
         if limit is not None and k >= limit:
             return
         planned = self._planner.plan(k, self.state)
-        self._planned[k] = planned
         self._next += 1
-        if planned.duplicate_of is None:
-            self._pool.submit(k, planned.proposal.program)
+        if planned is None:
+            self._awaited.add(k)
         else:
-            self._ready[k] = planned.duplicate()
+            self._hand_over(planned)
+
+    def _hand_over(self, planned: Planned) -> None:
+        """To the pool, unless there is nothing to evaluate."""
+        self._planned[planned.k] = planned
+        known = self._planner.without_evaluation(planned)
+        if known is not None:
+            self._ready[planned.k] = known
+        elif planned.program is not None:
+            self._pool.submit(planned.k, planned.program)
 
     def _collect(self) -> bool:
-        """Take finished evaluations; True when the next candidate to commit is among them."""
+        """Take finished evaluations and answers; True when the next candidate to commit is among them.
+
+        Raises ChatError when its turn has come and no model can be asked for it.
+        """
         due = self.state.committed
         timeout = 0.0 if due in self._ready else min(WAIT, max(0.0, self._give_up - self._clock()))
+        self._listen(0.0)
+        if due in self._ready:
+            timeout = 0.0
+        busy = self._pool.pending() > 0
         if timeout > 0:
-            if not self._pool.pending():
+            if not busy and due not in self._awaited:
                 raise RuntimeError(f"the worker pool lost candidate {due}")
             self._journal.tick()
             self._observer.on_wait(self.state)
-        self._ready.update(self._pool.results(timeout))
+            if not busy:
+                self._listen(timeout)
+        if busy:
+            self._ready.update(self._pool.results(min(timeout, LISTEN) if self._awaited else timeout))
         return due in self._ready
+
+    def _listen(self, timeout: float) -> None:
+        """Hand over what models have answered."""
+        if not self._awaited:
+            return
+        self._planner.models.listen(timeout)
+        for message in self._planner.models.notices():
+            self._tell("model", message)
+        for k in sorted(self._awaited):
+            try:
+                planned = self._planner.arrived(k, self.state.config.islands)
+            except ChatError:
+                if k == self.state.committed:  # what was asked for before may still come
+                    raise
+                continue
+            if planned is not None:
+                self._awaited.remove(k)
+                self._hand_over(planned)
 
     def _commit(self) -> None:
         k = self.state.committed
         planned = self._planned.pop(k)
-        record = planned.record(self.state.settle(self._ready.pop(k)))
-        change = self.state.apply(record, planned.proposal.program)
-        published = k < len(self._planner.seeds) and planned.proposal.operator == CATALOGUE
+        evaluation = self._ready.pop(k)
+        # A model's program may turn out to repeat one that came later to the workers and earlier in order.
+        evaluation = self._planner.without_evaluation(planned) or self.state.settle(evaluation)
+        record = self._planner.judged(planned.record(evaluation), planned)
+        change = self.state.apply(record, planned.program)
+        self._planner.remember(planned)
+        published = k < len(self._planner.seeds) and planned.operator == CATALOGUE
         if published:
             self.catalogue.append(k)
         self.contenders.add(record, self.state.front.indices, always=published)
@@ -135,4 +197,5 @@ _WORDS: dict[StopReason, str] = {
     "stagnation": "the front has not changed for long",
     "time": "time is up",
     "interrupted": "interrupted: ending with what there is",
+    "provider": "paused: no language model can be asked",
 }
