@@ -75,6 +75,8 @@ class RunConfig:
     """Children without parents that a reset island gets."""
     emphasis_at: int = 160
     """Candidate at which good laws are refitted with more weight on larger scale, to decide about it; 0: never."""
+    independent: bool = False
+    """No child knows of an earlier candidate: no parents, and prompts without front, forms tried and lessons (best of N)."""
     llm: tuple[str, ...] = ()
     """Language models that propose, as ``KIND:MODEL``; none: the grammar alone."""
     llm_fallbacks: tuple[str, ...] = ()

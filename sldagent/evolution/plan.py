@@ -168,7 +168,7 @@ class Planner:
     def _parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:
         config = state.config
         rng = generator(config.seed, k, "parents")
-        if rng.random() < config.fresh_share or state.wants_fresh(island, k):
+        if config.independent or rng.random() < config.fresh_share or state.wants_fresh(island, k):
             return ()
         members = pick_parents(
             state.islands[island].members, state.front_members, size=config.tournament(island),

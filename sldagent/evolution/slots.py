@@ -24,7 +24,7 @@ from sldagent.evolution.rng import generator
 from sldagent.evolution.state import SearchState
 from sldagent.laws.program import Program
 from sldagent.prompts.operators import OPERATORS
-from sldagent.proposers.base import Context, Parent
+from sldagent.proposers.base import Background, Context, Parent
 from sldagent.proposers.llm.conversation import Conversation, Told
 from sldagent.proposers.llm.proposer import PREFIX, LLMProposer
 
@@ -153,5 +153,5 @@ def context_for_model(
     return Context(
         k=k, island=island, temperature=config.temperature(island), bias=config.bias(island),
         parents=parents(k, island, state), seen=frozenset(), credit={}, emphasis=state.trial.emphasis,
-        background=background(state), state=state.committed,
+        background=Background() if config.independent else background(state), state=state.committed,
     )  # fmt: skip
