@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sldagent.api import Discovery, Fitted, discover, fit, load_task, open_archive
+    from sldagent.api import Discovery, Fitted, discover, fit, load_task, open_archive, resume
 
-__all__ = ["Discovery", "Fitted", "__version__", "discover", "fit", "load_task", "open_archive"]
+__all__ = ["Discovery", "Fitted", "__version__", "discover", "fit", "load_task", "open_archive", "resume"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sldagent.evolution.observer import Observer
     from sldagent.sandbox.types import Mode
 
-__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss"]
+__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss", "resume"]
 
 DEFAULT_MINUTES = 2.0
 DELTA = Recipe().delta
@@ -133,15 +133,61 @@ def discover(
     Raises a `SldagentError` of one sentence for a table, option or archive that cannot be used.
     """
     from sldagent import session
+    from sldagent.origin import origin_of
 
     task = as_task(table, target, variables, group, split_column=split_column, at=at, data=data)
+    read = isinstance(table, (str, Path)) and (at is None or isinstance(at, (str, Path)))
+    roles = {"targets": target, "variables": variables, "group": group, "split_column": split_column}
+    origin = origin_of(
+        task,
+        table if read and isinstance(table, (str, Path)) else None,
+        roles,
+        data=None if data is None else Path(data),
+        at=at if read else None,
+        jail=jail,
+    )
     named: dict[str, Any] = {"llm": (llm,) if isinstance(llm, str) else tuple(llm), **(llm_options or {})}
     named |= {"budget_usd": budget_usd, "max_calls": max_calls, "max_tokens": max_tokens, "blind_names": blind_names}
     config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers, **named)
     grounds = session.prepare(task)
     with Archive.open(archive) as store:
         seeds = session.read_program_files([Path(p) for p in seed_programs], grounds, jail)
-        return describe(session.run(grounds, config, store, observer, seeds=seeds, jail=jail), store)
+        return describe(session.run(grounds, config, store, observer, seeds=seeds, jail=jail, origin=origin), store)
+
+
+def resume(
+    run: str,
+    table: pandas.DataFrame | str | Path | Task | None = None,
+    target: str | Sequence[str] | None = None,
+    variables: str | Sequence[str] | None = None,
+    group: str | None = None,
+    *,
+    split_column: str | None = None,
+    at: Any = None,
+    data: str | Path | None = None,
+    workers: int | None = None,
+    archive: str = "sqlite:///sldagent.db",
+    observer: Observer | None = None,
+) -> Discovery:
+    """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
+
+    Args:
+        run: its id, or a beginning of it.
+        table: only where the run was started on a data frame (then with the same `target`, `variables`, `group`,
+            `split_column` and `at` as before), or where its file moved.
+
+    Raises ConfigError or ArchiveError for a run that cannot go on, and RunFailed as `discover` does.
+    """
+    from sldagent import session
+
+    moved = table if isinstance(table, (str, Path)) else None
+    task = None
+    if table is not None and moved is None:
+        task = as_task(table, target, variables, group, split_column=split_column, at=at)
+    with Archive.open(archive, create=False) as store:
+        folder = None if data is None else Path(data)
+        outcome = session.resume(run, store, observer, task=task, table=moved, data=folder, workers=workers)
+        return describe(outcome, store)
 
 
 def describe(outcome: Any, store: Archive) -> Discovery:

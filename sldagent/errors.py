@@ -1,6 +1,7 @@
 """Every error that a user can cause, under one root.
 
-The command line turns any `SldagentError` into one sentence on standard error and exit code 2; anything else is a defect.
+The command line turns any `SldagentError` into one sentence on standard error and exit code 2
+(`RunFailed`: 4); anything else is a defect.
 A message names the file, row, column or key at fault and the way out.
 """
 
@@ -37,6 +38,10 @@ class FitError(SldagentError):
 
 class ArchiveError(SldagentError):
     """The archive cannot be opened, written or understood, or holds no such run or law."""
+
+
+class RunFailed(SldagentError):
+    """A run that had begun could not go on; what it has is safe, and it can be resumed (exit code 4)."""
 
 
 class ExportError(SldagentError):

@@ -84,7 +84,7 @@ def make_desk(task: Task, cuts: Sequence[Cut], config: RunConfig, options: Optio
 
 
 class LiveModels:
-    """Models that are asked over the network; a context manager, which lets go of the connections."""
+    """Models that are asked over the network; nothing where the configuration names none."""
 
     def __init__(
         self, config: RunConfig, environment: Mapping[str, str] | None = None, *, policy: Policy = POLICY,
@@ -103,7 +103,7 @@ class LiveModels:
                     backends[spec] = make_backend(spec, environment)
         self._backends = backends
 
-    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, run: str, stop: threading.Event) -> Models:
+    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, stop: threading.Event, run: str) -> Models:
         """The models of a run that is in the archive.  Raises ConfigError where the budget cannot be kept."""
         notices: SimpleQueue[Notice] = SimpleQueue()
         ledger = Ledger(archive.chats(), run, self._terms.budget, self._terms.prices)
@@ -128,7 +128,7 @@ class RecordedModels:
         self._run = run
         self._source = source
 
-    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, run: str, stop: threading.Event) -> Models:
+    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, stop: threading.Event, run: str) -> Models:
         """The models, whose answers are copied into `archive`."""
         source, target = self._source.chats(), archive.chats()
         for call in source.of_run(self._run):

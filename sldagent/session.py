@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from sldagent.archive.records import ReferenceRecord
+from sldagent.archive.records import Origin, ReferenceRecord, RunRecord
+from sldagent.archive.sessions import RunTaken
 from sldagent.archive.store import Archive
-from sldagent.errors import ConfigError, TableError
+from sldagent.errors import ArchiveError, ConfigError, RunFailed, TableError
 from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evolution import loop as evolution
 from sldagent.evolution.config import RunConfig
-from sldagent.evolution.loop import discover
+from sldagent.evolution.loop import Beginning, Past, discover
 from sldagent.evolution.observer import Observer
+from sldagent.evolution.plan import Planner
 from sldagent.evolution.rng import generator
 from sldagent.evolution.summary import RunSummary
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
 from sldagent.foreign.jails import ProgramJails
-from sldagent.llm import LiveModels, RecordedModels
+from sldagent.laws.parse import parse_program
+from sldagent.llm import LiveModels
+from sldagent.origin import check_same, load_again, seed_proposals, seed_records
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.sandbox.types import Mode
 from sldagent.seeds import SeededProposer, Seeds, read_seeds
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.task import Cut, Task
-from sldagent.workers.base import WorkerStartError
+from sldagent.workers.base import WorkerPool, WorkerStartError
 from sldagent.workers.local import LocalPool
 
 
@@ -85,42 +91,120 @@ def run(
     *,
     seeds: Seeds | None = None,
     jail: Mode = "auto",
-    models: LiveModels | RecordedModels | None = None,
+    origin: Origin | None = None,
+    models: LiveModels | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
-    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `models` are the
-    language models that `config` names (None: made from it, with keys from the environment).
+    `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `origin` says
+    what the task was read from (None: the run cannot be continued later); `models` are the language models that `config`
+    names, connected (None: made here, with keys from the environment).
 
-    Raises ArchiveError, and ConfigError where no worker process can be started or a model cannot be asked at all.
+    Raises ConfigError where a model cannot be asked at all, and RunFailed where the run began and could not go on.
     """
-    seeds = seeds or Seeds()
-    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
+    seeds, stop, models = seeds or Seeds(), stop or threading.Event(), models or LiveModels(config)
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
         config = replace(config, biases=_biases(config, proposer.families))
-    if not config.biases:
-        config = replace(config, biases=("", *proposer.families))
-    talk = models or LiveModels(config)
-    try:
-        with closing(talk), LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm) as pool:
-            summary = discover(
-                grounds.train,
-                config,
-                archive,
-                SeededProposer(proposer, seeds.proposals),
-                pool,
-                observer,
-                card=task_card(grounds.task),
-                mode=grounds.mode,
-                stop=stop,
-                references=seeds.references,
-                layers=seeds.layers,
-                models=partial(talk.start, grounds.train, grounds.cuts, archive) if config.llm else None,
-            )
-    except WorkerStartError as error:
-        raise ConfigError(f"no worker process could be started: {error}") from None
+    beginning = Beginning(
+        task=grounds.train.name, card=task_card(grounds.task), mode=grounds.mode, run=archive.new_run_id(grounds.train.name),
+        origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
+    )  # fmt: skip
+    with closing(models), _pool(grounds, config, jail) as pool, _failing(beginning.run or ""):
+        given = SeededProposer(proposer, seeds.proposals)
+        summary = discover(
+            beginning, config, archive, given, pool, observer, stop=stop, workers=_words(config),
+            models=partial(models.start, grounds.train, grounds.cuts, archive, stop) if config.llm else None,
+        )  # fmt: skip
     return Outcome(grounds, summary, archive.place, seeds.references)
+
+
+def resume(
+    run: str,
+    archive: Archive,
+    observer: Observer | None = None,
+    stop: threading.Event | None = None,
+    *,
+    task: Task | None = None,
+    table: str | Path | None = None,
+    data: Path | None = None,
+    workers: int | None = None,
+    models: LiveModels | None = None,
+) -> Outcome:
+    """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
+
+    Args:
+        run: its id, or a beginning of it.
+        task: what it was started on, where that was a data frame.
+        table, data: where its table is now, if it moved.
+        workers: processes; None: as many as it began with.
+        models: its language models, connected; None: made here, with keys from the environment.
+
+    Raises ConfigError or ArchiveError where it cannot: unknown, complete, still alive elsewhere, begun by an older
+    release, or its table has changed; RunFailed as `run` does.
+    """
+    record = archive.run(run)
+    origin = _origin(record, archive)
+    seen = archive.sessions().wait_for_death(record.run)
+    task = task or load_again(record.run, origin, table, data)
+    check_same(record.run, origin, task)
+    grounds = prepare(task)
+    config = RunConfig.from_mapping(record.config)
+    config = config if workers is None else replace(config, workers=workers)
+    seeds = seed_proposals(archive.sessions().seeds(record.run), grounds.train)
+    proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
+    stop, models = stop or threading.Event(), models or LiveModels(config)
+    reader = partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors})
+    with closing(models), _pool(grounds, config, cast(Mode, origin.jail)) as pool:
+        resumed = archive.resume_run(record.run, seen, pool=_words(config))
+        with _failing(record.run):
+            asked = models.start(grounds.train, grounds.cuts, archive, stop, record.run) if config.llm else None
+            planner = Planner(proposer, reader, models=asked)
+            past = Past(record.run, resumed, archive.candidates(record.run))
+            summary = evolution.resume(past, config, archive, planner, pool, observer, stop=stop)
+    return Outcome(grounds, summary, archive.place, tuple(archive.references(record.run)))
+
+
+def _origin(record: RunRecord, archive: Archive) -> Origin:
+    """What the run was started on.  Raises ConfigError where it is not one to go on with."""
+    if record.status == "complete":
+        raise ConfigError(
+            f"run {record.run} is complete ({record.candidates} candidates), so there is nothing to resume; "
+            f"see it with 'sldagent front {record.run}'"
+        )
+    origin = archive.sessions().origin(record.run)
+    if origin is None:
+        raise ConfigError(
+            f"run {record.run} was begun by an older release or by a program of its own, so the archive does not hold what "
+            "it needs to go on: discover anew"
+        )
+    return origin
+
+
+def _pool(grounds: Grounds, config: RunConfig, jail: Mode) -> WorkerPool:
+    """Workers for the run."""
+    make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
+    return LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm)
+
+
+def _words(config: RunConfig) -> str:
+    """Who evaluates."""
+    return f"{config.workers} local worker{'s' if config.workers > 1 else ''}"
+
+
+@contextmanager
+def _failing(run: str) -> Iterator[None]:
+    """Errors that end a run which has begun, with the way to go on."""
+    try:
+        yield
+    except RunTaken as error:
+        raise RunFailed(str(error)) from error
+    except ArchiveError as error:
+        raise RunFailed(f"run {run} failed: {error}; once that is mended, go on with: sldagent resume {run}") from error
+    except WorkerStartError as error:
+        raise RunFailed(
+            f"run {run} failed: no worker process could be started: {error}; go on with: sldagent resume {run}"
+        ) from error
 
 
 def read_program_files(paths: Sequence[Path], grounds: Grounds, jail: Mode = "auto") -> Seeds:

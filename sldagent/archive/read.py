@@ -26,6 +26,7 @@ from sldagent.archive.models import (
 )
 from sldagent.archive.proposals import asked_for
 from sldagent.archive.records import AskedRecord, CandidateRecord, CandidateRow, RunRecord, ScoringRecord
+from sldagent.archive.sessions import spent
 from sldagent.errors import ArchiveError
 
 CHUNK = 500
@@ -53,7 +54,13 @@ def _run_record(connection: Connection, row: RowMapping, shortlist: tuple[int, .
         failed = select(func.count()).select_from(FailureRow).where(FailureRow.run == values["run"])
         values["candidates"] = connection.scalar(count)
         values["failures"] = connection.scalar(failed)
+        values["seconds"] = spent(connection, values["run"])
     return RunRecord(shortlist=shortlist, **values)
+
+
+def island_count(connection: Connection, run: str) -> int:
+    """Number of islands of a run."""
+    return int(connection.scalar(select(func.count()).select_from(models.Island).where(models.Island.run == run)) or 0)
 
 
 def run_ids(connection: Connection) -> list[str]:

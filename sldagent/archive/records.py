@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from sldagent.archive.owner import Owner
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 
-RunStatus = Literal["running", "complete", "stopped", "failed"]
+FinalStatus = Literal["complete", "stopped", "failed"]
+RunStatus = Literal["running"] | FinalStatus
+SessionOutcome = Literal["", "complete", "stopped", "failed", "lost"]
+"""'' while the session lasts; lost: its process died, or another one took the run over."""
 AskedOutcome = Literal["program", "unusable", "none", "budget"]
 
 
@@ -70,6 +74,63 @@ class CandidateRecord:
     note: str = ""
     asked: AskedRecord | None = None
     """Of a candidate whose slot was dealt to a language model."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of a run's log."""
+
+    kind: str
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run was started on."""
+
+    source: str
+    """Absolute path of a table or card, or a built-in task's name; '' for a data frame."""
+    digest: str
+    """Of the task (`sldagent.tasks.digest`)."""
+    roles: Mapping[str, Any] = field(default_factory=dict)
+    """What the user said of its columns: targets, variables, group, split_column."""
+    data: str | None = None
+    """Folder of tables that was given."""
+    at: str | None = None
+    """Absolute path of the table of wanted inputs."""
+    jail: str = "auto"
+
+
+@dataclass(frozen=True)
+class SeedRecord:
+    """A program that a run was given to begin with."""
+
+    operator: str
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One process's work on a run."""
+
+    run: str
+    n: int
+    owner: Owner
+    version: str
+    pool: str
+    started: datetime
+    beat: datetime
+    """Last sign of life, by the coordinator's clock."""
+    beats: int
+    """Signs of life so far."""
+    seconds: float
+    """Search time."""
+    ended: datetime | None
+    outcome: SessionOutcome
+    stop: bool
+    """Somebody asks it to end."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 The contract, the same for every database (and tested by one suite over all of them):
 
-* A run has one writer: the `Archive` that started it.  Another one may read it at any time, and sees whole
-commits only.
-* `commit` is one transaction: after it returns the candidates survive the death of the process, and when it
-raises none of
-  them is there.
+* A run has one writer: the `Archive` that started it, or the one that took it over with `resume_run`, from when on
+  the former is refused.  Others may read the run at any time, and see whole commits only.
+* `commit` is one transaction: after it returns the candidates and log lines survive the death of the process, and when
+  it raises none of them is there.
 * A committed candidate never changes and never goes; the database itself refuses.
 * What comes out equals what went in: every number of an Evaluation, infinities and NaN included.
 * Every error is an ArchiveError of one sentence.
@@ -18,13 +17,14 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, proposals, query, read, references, write
+from sldagent.archive import parameters, proposals, query, read, references, sessions, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -35,13 +35,35 @@ from sldagent.archive.engine import (
     reading,
     writing,
 )
+from sldagent.archive.mapping import finite
 from sldagent.archive.migrate import ensure_current
+from sldagent.archive.owner import Owner, this_process
 from sldagent.archive.query import Answer
-from sldagent.archive.records import CandidateRecord, CandidateRow, ReferenceRecord, RunRecord, RunStatus, ScoringRecord
+from sldagent.archive.records import (
+    CandidateRecord,
+    CandidateRow,
+    FinalStatus,
+    Note,
+    Origin,
+    ReferenceRecord,
+    RunRecord,
+    ScoringRecord,
+    SeedRecord,
+    SessionRecord,
+)
+from sldagent.archive.sessions import Resumed, SessionStore
 from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A run that an `Archive` object writes."""
+
+    islands: int
+    session: int
 
 
 def utc_now() -> datetime:
@@ -56,8 +78,7 @@ class Archive:
         self._engine = engine
         self._read_only = read_only
         self._clock = clock
-        self._islands: dict[str, int] = {}
-        """Runs that this object writes, with their number of islands."""
+        self._held: dict[str, _Held] = {}
 
     @classmethod
     def open(
@@ -122,9 +143,15 @@ class Archive:
         with explained(self.place, action), reading(self._engine) as connection:
             yield connection
 
-    def _own(self, run: str) -> None:
-        if run not in self._islands:
-            raise ArchiveError(f"run {run} is not being written here: only the process that started a run may add to it")
+    @contextmanager
+    def _writing(self, run: str, action: str) -> Iterator[tuple[Connection, _Held]]:
+        """A transaction that adds to a run which this object still holds."""
+        held = self._held.get(run)
+        if held is None:
+            raise ArchiveError(f"run {run} is not being written here: only the process that works on a run may add to it")
+        with self._write(action) as connection:
+            sessions.hold(connection, run, held.session)
+            yield connection, held
 
     # Writing
     #
@@ -150,55 +177,80 @@ class Archive:
         card: Mapping[str, Any],
         mode: str,
         islands: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Begin a run; this object is its writer from here on.
+        origin: Origin | None = None,
+        seeds: Sequence[SeedRecord] = (),
+        reference_programs: Sequence[ReferenceRecord] = (),
+        notes: Sequence[Note] = (),
+        pool: str = "",
+        owner: Owner | None = None,
+    ) -> int:
+        """Begin a run; this object is its writer from here on, as the session whose number is returned.
 
-        `islands` gives each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
+        Args:
+            islands: each island's ``temperature``, ``bias`` and whatever else is worth keeping, in order.
+            origin, seeds: what the run is started on and the programs it is given; None: it cannot be continued later.
+            reference_programs: program files that it is given and that are no laws.
+            notes: first lines of its log.
+            pool: who evaluates, in words.
+            owner: the process that works on the run; None: this one.
         """
+        now = self._clock()
         with self._write("start a run") as connection:
             write.start_run(
-                connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode,
-                islands=islands, started=self._clock(),
+                connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode, islands=islands, started=now,
             )  # fmt: skip
-        self._islands[run] = len(islands)
+            if origin is not None:
+                sessions.keep_origin(connection, run, origin, tuple(seeds))
+            references.add(connection, run, reference_programs)
+            write.add_notes(connection, run, notes, now)
+            number = sessions.begin(connection, run, owner or this_process(), pool, now)
+        self._held[run] = _Held(len(islands), number)
+        return number
 
-    def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
-        """Add finished candidates, all or none.  Raises ArchiveError; what was committed before stays."""
-        self._own(run)
-        with self._write("commit candidates") as connection:
-            now = self._clock()
-            write.commit(connection, run, records, self._islands[run], now)
+    def resume_run(self, run: str, seen: SessionRecord | None, *, pool: str = "", owner: Owner | None = None) -> Resumed:
+        """Take a run over; this object is its writer from here on.
+
+        `seen` is what `SessionStore.wait_for_death` returned.  Raises RunTaken where another process was faster.
+        """
+        with self._write("resume a run") as connection:
+            resumed = sessions.reopen(connection, run, seen, owner or this_process(), pool, self._clock())
+            islands = read.island_count(connection, run)
+        self._held[run] = _Held(islands, resumed.session)
+        return resumed
+
+    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> None:
+        """Add finished candidates and lines of the run's log, all or none.
+
+        Raises ArchiveError; what was committed before stays.
+        """
+        now = self._clock()
+        with self._writing(run, "commit candidates") as (connection, held):
+            write.commit(connection, run, records, held.islands, now)
             proposals.add(connection, run, records, now)
-
-    def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> None:
-        """Keep the program files that the run was given, in order; once per run."""
-        self._own(run)
-        with self._write("keep reference programs") as connection:
-            references.add(connection, run, records)
-
-    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
-        """Append a line to the run's log."""
-        self._own(run)
-        with self._write("log an event") as connection:
-            write.add_event(connection, run, kind, message, data or {}, self._clock())
+            write.add_notes(connection, run, notes, now)
 
     def finish_run(
         self,
         run: str,
         *,
-        status: RunStatus,
+        status: FinalStatus,
         choice: int | None,
         shortlist: Sequence[int],
         reason: str,
         candidates: int,
         failures: int,
         seconds: float,
+        session_seconds: float | None = None,
         extra: Mapping[str, Any] | None = None,
+        notes: Sequence[Note] = (),
     ) -> None:
         """Close a run with its outcome, and write the parameters of the front, choice and short list as
-        rows."""
-        self._own(run)
-        with self._write("finish a run") as connection:
+        rows.
+
+        `seconds` is the search time of the whole run, `session_seconds` that of the present session (None: the same).
+        """
+        mine = seconds if session_seconds is None else session_seconds
+        with self._writing(run, "finish a run") as (connection, held):
             write.finish_run(
                 connection, run, status=status, choice=choice, shortlist=shortlist, reason=reason,
                 candidates=candidates, failures=failures, seconds=seconds, extra=extra or {},
@@ -206,7 +258,9 @@ class Archive:
             )  # fmt: skip
             shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
-        del self._islands[run]
+            write.add_notes(connection, run, notes, self._clock())
+            sessions.end(connection, run, held.session, status, finite(mine) or 0.0, self._clock())
+        del self._held[run]
 
     def materialise_parameters(self, run: str, ks: Sequence[int]) -> None:
         """Write the fitted values of these candidates as rows of `parameter`, where they are not yet."""
@@ -231,6 +285,10 @@ class Archive:
     def chats(self) -> ChatStore:
         """The calls to language models: requests, answers, attempts and what they cost."""
         return ChatStore(self._read, self._write, self._clock)
+
+    def sessions(self) -> SessionStore:
+        """Who works, or worked, on the runs."""
+        return SessionStore(self._read, self._write, self._clock)
 
     # Reading
     #

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from sldagent.archive import models
 from sldagent.archive.columns import to_json
 from sldagent.archive.mapping import Row, finite, to_rows
-from sldagent.archive.records import CandidateRecord, RunStatus
+from sldagent.archive.records import CandidateRecord, FinalStatus, Note
 from sldagent.errors import ArchiveError
 
 _LARGEST = 2**63 - 1
@@ -102,25 +102,31 @@ def _insert(connection: Connection, model: type[models.Base], rows: list[Row]) -
         connection.execute(insert(table(model)), rows)
 
 
-def add_event(connection: Connection, run: str, kind: str, message: str, data: Mapping[str, Any], created: datetime) -> None:
-    """Append one line to the run's log."""
+def add_notes(connection: Connection, run: str, notes: Sequence[Note], created: datetime) -> None:
+    """Append lines to the run's log."""
+    if not notes:
+        return
     last = connection.scalar(select(func.max(models.Event.n)).where(models.Event.run == run))
-    values = {
-        "run": run,
-        "n": 0 if last is None else int(last) + 1,
-        "created": created,
-        "kind": kind,
-        "message": message,
-        "data": to_json(data, "data"),
-    }
-    connection.execute(insert(models.Event), values)
+    first = 0 if last is None else int(last) + 1
+    rows = [
+        {
+            "run": run,
+            "n": n,
+            "created": created,
+            "kind": note.kind,
+            "message": note.message,
+            "data": to_json(note.data, "data"),
+        }
+        for n, note in enumerate(notes, first)
+    ]
+    connection.execute(insert(models.Event), rows)
 
 
 def finish_run(
     connection: Connection,
     run: str,
     *,
-    status: RunStatus,
+    status: FinalStatus,
     choice: int | None,
     shortlist: Sequence[int],
     reason: str,

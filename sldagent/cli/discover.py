@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 from sldagent.cli import output
+from sldagent.cli.ending import show_outcome
 from sldagent.cli.options import (
     add_common,
     add_jail,
     add_models,
     add_roles,
+    data_folder,
+    given_roles,
     jail_warning,
     load_task,
     model_options,
@@ -49,17 +52,19 @@ def run(args: argparse.Namespace) -> int:
     from sldagent import session
     from sldagent.api import run_config
     from sldagent.llm import LiveModels
-    from sldagent.report.build import build_report
+    from sldagent.origin import origin_of
     from sldagent.report.progress import progress
-    from sldagent.report.text import closing, opening
+    from sldagent.report.text import opening
     from sldagent.seeds import seed_lines
 
-    grounds = session.prepare(load_task(args, args.table))
+    task = load_task(args, args.table)
+    grounds = session.prepare(task)
     config = run_config(
         minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers,
         **model_options(args),
     )  # fmt: skip
     models = LiveModels(config)
+    origin = origin_of(task, args.table, given_roles(args), data=data_folder(args), at=args.at, jail=args.jail)
     with open_archive(args, read_only=False) as archive:
         if not args.json:
             output.show(*opening(grounds))
@@ -69,10 +74,7 @@ def run(args: argparse.Namespace) -> int:
             output.show("Programs to begin with:", *seed_lines(seeds), *jail_warning(seeds.layers))
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
-            outcome = session.run(grounds, config, archive, observer, seeds=seeds, jail=args.jail, models=models)
-        report = build_report(outcome, archive)
-    if args.json:
-        output.print_json(report.document())
-    else:
-        output.show(*closing(report))
-    return 0
+            outcome = session.run(
+                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, models=models
+            )
+        return show_outcome(outcome, archive, args)

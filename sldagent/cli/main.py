@@ -1,7 +1,8 @@
 """The command line's entry: finds the verb, loads its module, turns errors into one sentence and an exit code.
 
-Exit codes: 0 done; 1 a defect (traceback); 2 the user's error, one sentence on standard error; 130 interrupted; 141 the
-reader of standard output went away.  Only the chosen verb's module is imported, and nothing heavy before its `run`.
+Exit codes: 0 done; 1 a defect (traceback); 2 the user's error, one sentence on standard error; 3 a run was stopped and can
+be resumed; 4 a run failed midway and can be resumed; 130 interrupted; 141 the reader of standard output went away.  Only
+the chosen verb's module is imported, and nothing heavy before its `run`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from importlib import import_module
 from typing import Any
 
 from sldagent import __version__
-from sldagent.errors import SldagentError
+from sldagent.errors import RunFailed, SldagentError
 
 VERBS: dict[str, str] = {
     "discover": "discover a law from a table and keep every candidate in the archive",
+    "resume": "go on with a run that was stopped, failed or whose process died",
+    "status": "say how a run is doing and who works on it",
+    "stop": "ask a run to end; all that is finished is saved",
     "runs": "list the archive's runs, newest first",
     "front": "show a run's Pareto front: extrapolation error against complexity",
     "show": "show one law: formula, parameters, error per cut, ancestry",
@@ -33,6 +37,9 @@ VERBS: dict[str, str] = {
     "doctor": "say whether this host is safe for untrusted fitting code, and try it",
 }
 
+FAILED = 4
+"""Exit code of a run that began and could not go on."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (argparse itself exits on ``--help`` and on usage errors)."""
@@ -46,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = module.run(args)
         sys.stdout.flush()
         return code
+    except RunFailed as error:
+        return _fail(str(error), FAILED)
     except SldagentError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -60,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     print(f"sldagent: error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return code
 
 
 def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, Any]:

@@ -37,6 +37,13 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
     roles.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
 
 
+def given_roles(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the columns, by `sldagent.tasks.load.load_task`'s names."""
+    return {
+        "targets": args.target, "variables": args.variables, "group": args.group, "split_column": args.split_column,
+    }  # fmt: skip
+
+
 def refuse_roles(args: argparse.Namespace, why: str) -> None:
     """Refuse the options that say what columns mean, where they would do nothing."""
     from sldagent.errors import ConfigError
@@ -156,10 +163,7 @@ def load_task(args: argparse.Namespace, spec: str) -> Task:
     return load(
         spec,
         data=data_folder(args),
-        targets=args.target,
-        variables=args.variables,
-        group=args.group,
-        split_column=args.split_column,
+        **given_roles(args),
         at=getattr(args, "at", None),
     )
 
@@ -176,3 +180,10 @@ def open_archive(args: argparse.Namespace, *, read_only: bool = True) -> Archive
     from sldagent.archive.store import Archive
 
     return Archive.open(args.archive, read_only=read_only)
+
+
+def open_existing(args: argparse.Namespace) -> Archive:
+    """The archive, to be written; one that is not there is not made."""
+    from sldagent.archive.store import Archive
+
+    return Archive.open(args.archive, create=False)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 
 
 class Recorder(Protocol):
     """The part of the archive that takes candidates."""
 
-    def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
+    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> object: ...
 
 
 class Journal:
-    """Collects committed candidates and writes them when enough have come or enough time has passed.
+    """Collects committed candidates and lines of the log, and writes them together.
 
-    A transaction per candidate would cost more than many evaluations.  What is not yet written is lost only
-    when the process is killed; every other way out goes through `flush`.
+    A transaction per candidate would cost more than many evaluations.  What is not yet written is lost only when the
+    process is killed, and then candidates go with the lines that tell of them; every other way out goes through `flush`.
     """
 
     def __init__(
@@ -31,23 +31,27 @@ class Journal:
         self._seconds = seconds
         self._limit = records
         self._waiting: list[CandidateRecord] = []
+        self._notes: list[Note] = []
         self._written = clock()
 
     def add(self, record: CandidateRecord) -> None:
+        """Take a candidate; `tick` writes it when its time has come."""
         self._waiting.append(record)
-        if len(self._waiting) >= self._limit:
-            self.flush()
-        else:
-            self.tick()
+
+    def note(self, note: Note) -> None:
+        """Take a line of the log; it is written with the candidates that wait."""
+        self._notes.append(note)
 
     def tick(self) -> None:
-        """Write if the last writing was long enough ago."""
-        if self._waiting and self._clock() - self._written >= self._seconds:
+        """Write if enough candidates wait, or if any wait and the last writing was long enough ago."""
+        due = len(self._waiting) >= self._limit or self._clock() - self._written >= self._seconds
+        if self._waiting and due:
             self.flush()
 
     def flush(self) -> None:
-        """Write all that waits; records stay waiting when the archive refuses them."""
-        if self._waiting:
-            self._archive.commit(self._run, tuple(self._waiting))
+        """Write all that waits; it stays waiting when the archive refuses it."""
+        if self._waiting or self._notes:
+            self._archive.commit(self._run, tuple(self._waiting), tuple(self._notes))
             self._waiting.clear()
+            self._notes.clear()
         self._written = self._clock()

@@ -1,34 +1,44 @@
-"""One discovery, from the start of its run in the archive to its choice."""
+"""One discovery, from the start of its run in the archive to its choice; in one session or in several."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sldagent.archive.records import CandidateRecord, ReferenceRecord, RunStatus
+from sldagent.archive.records import (
+    CandidateRecord,
+    FinalStatus,
+    Note,
+    Origin,
+    ReferenceRecord,
+    SeedRecord,
+)
+from sldagent.archive.sessions import Resumed
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
-from sldagent.evolution.observer import Event, LoggingObserver, NullObserver, Observer
+from sldagent.evolution.lease import Lease, Pulse
+from sldagent.evolution.observer import Event, NullObserver, Observer
 from sldagent.evolution.plan import Planner
-from sldagent.evolution.search import Search
+from sldagent.evolution.search import STOP_WORDS, Search
 from sldagent.evolution.slots import Models
 from sldagent.evolution.state import SearchState
 from sldagent.evolution.stop import StopReason, StopRule, interruptible
 from sldagent.evolution.summary import RunSummary
 from sldagent.proposers.base import Proposer
-from sldagent.tasks.task import Task
 from sldagent.workers.base import WorkerPool
 
 NO_CHOICE = "no valid law was found"
+NOT_YET = "interrupted before a law could be chosen"
 
 
-MakeModels = Callable[[str, threading.Event], Models]
-"""From the run's id, and the event that ends the run, to its language models."""
+MakeModels = Callable[[str], Models]
+"""From the run's id to its language models."""
 
 
 class RunArchive(Protocol):
@@ -38,109 +48,183 @@ class RunArchive(Protocol):
 
     def start_run(
         self, *, run: str, task: str, seed: int, config: Mapping[str, Any], card: Mapping[str, Any],
-        mode: str, islands: Sequence[Mapping[str, Any]],
-    ) -> object: ...
+        mode: str, islands: Sequence[Mapping[str, Any]], origin: Origin | None, seeds: Sequence[SeedRecord],
+        reference_programs: Sequence[ReferenceRecord], notes: Sequence[Note], pool: str,
+    ) -> int: ...
 
-    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> object: ...
-
-    def add_references(self, run: str, records: Sequence[ReferenceRecord]) -> object: ...
-
-    def commit(self, run: str, records: Sequence[CandidateRecord]) -> object: ...
+    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> object: ...
 
     def finish_run(
-        self, run: str, *, status: RunStatus, choice: int | None, shortlist: Sequence[int], reason: str,
-        candidates: int, failures: int, seconds: float, extra: Mapping[str, Any] | None = None,
+        self, run: str, *, status: FinalStatus, choice: int | None, shortlist: Sequence[int], reason: str,
+        candidates: int, failures: int, seconds: float, session_seconds: float | None,
+        extra: Mapping[str, Any] | None = None, notes: Sequence[Note] = (),
     ) -> object: ...
+
+    def sessions(self) -> Pulse: ...
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a new run is told about itself, beside its configuration."""
+
+    task: str
+    """Its task's name."""
+    card: Mapping[str, Any]
+    """The task's roles as JSON-able values."""
+    mode: str = "blind"
+    """``blind`` or ``targeted`` cuts, as the pool's evaluators use."""
+    run: str | None = None
+    """Its id; None: a free one made from the task's name."""
+    origin: Origin | None = None
+    """What it is started on; without it, it cannot be continued later."""
+    seeds: tuple[SeedRecord, ...] = ()
+    """Programs that it was given, as the proposer's first seeds."""
+    references: tuple[ReferenceRecord, ...] = ()
+    """Program files that it was given, kept beside its candidates."""
+    layers: Mapping[str, Any] | None = None
+    """Of the jail that untrusted code runs in, kept in the run's log; None: no such code."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """First lines of the run's log."""
+        if not self.layers:
+            return ()
+        where = "in the jail" if self.layers.get("safe") else "WITHOUT a safe jail"
+        return (Note("jail", f"untrusted code runs {where}", self.layers),)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Earlier sessions of a run that goes on."""
+
+    run: str
+    resumed: Resumed
+    """What the present session, which has taken the run over, found."""
+    candidates: Iterable[CandidateRecord]
+    """All that the run has, in order."""
 
 
 def discover(
-    task: Task, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
-    observer: Observer | None = None, *, card: Mapping[str, Any], mode: str = "blind",
-    run: str | None = None, stop: threading.Event | None = None, clock: Callable[[], float] = time.monotonic,
-    references: Sequence[ReferenceRecord] = (), layers: Mapping[str, Any] | None = None, models: MakeModels | None = None,
+    beginning: Beginning, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
+    observer: Observer | None = None, *, stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic, workers: str = "", models: MakeModels | None = None,
 ) -> RunSummary:
-    """Search for laws of `task` until a bound of `config` is met or `stop` is set.
+    """Search for laws until a bound of `config` is met or `stop` is set.
 
     Args:
-        task: the training rows; `proposer` and the evaluators of `pool` were made for the same.
+        beginning: of the run; `proposer` and the evaluators of `pool` were made for the same task.
         archive: gets the run, its candidates in order and its choice.
         observer: is told of commits and events.
-        card: the task's roles as JSON-able values, stored with the run.
-        mode: ``blind`` or ``targeted`` cuts, as the pool's evaluators use.
-        run: its id; None: a free one made from the task's name.
         stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
-        references: program files that the run was given, kept beside its candidates.
+        workers: who evaluates, in words.
         models: makes the language models that propose beside `proposer`, once the run is in the archive.
-        layers: of the jail that untrusted code runs in, kept in the run's log; None: no such code.
 
     Returns:
-        The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
+        The summary; its status is ``stopped`` when the user ended the run or no language model can be asked, else
+        ``complete``.
 
     Raises:
         ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written
             as far as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
     """
-    observer = observer or NullObserver()
-    stop = stop or threading.Event()
-    began = clock()
     islands = [{"temperature": config.temperature(i), "bias": config.bias(i)} for i in range(config.islands)]
-    run = run or archive.new_run_id(task.name)
-    archive.start_run(
-        run=run, task=task.name, seed=config.seed, config=config.to_mapping(), card=card, mode=mode,
-        islands=islands,
+    run = beginning.run or archive.new_run_id(beginning.task)
+    session = archive.start_run(
+        run=run, task=beginning.task, seed=config.seed, config=config.to_mapping(), card=beginning.card,
+        mode=beginning.mode, islands=islands, origin=beginning.origin, seeds=beginning.seeds,
+        reference_programs=beginning.references, notes=beginning.notes, pool=workers,
     )
-    if references:
-        archive.add_references(run, references)
-    if layers:
-        isolated = "untrusted code runs in the jail" if layers.get("safe") else "untrusted code runs WITHOUT a safe jail"
-        archive.event(run, "jail", isolated, layers)
+    past = Past(run, Resumed(session, 0, {}, 0.0), ())
+    start = Event("start", 0, f"run {run} on {beginning.task}")
+    planner = Planner(proposer, models=None if models is None else models(run))
+    return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
+
+
+def resume(
+    past: Past, config: RunConfig, archive: RunArchive, planner: Planner, pool: WorkerPool,
+    observer: Observer | None = None, *, stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RunSummary:
+    """Go on with a run that `archive` has taken over: as `discover` would have, had it never ended.
+
+    `planner` reads candidates' programs back; `proposer`, `pool` and `config` must be those of the run's beginning
+    (but for what never changes which candidates there are).  Returns and raises as `discover` does.
+    """
+    start = Event("start", 0, f"run {past.run}: reading {past.resumed.committed} candidates back")
+    return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
+
+
+def _conduct(
+    past: Past, config: RunConfig, archive: RunArchive, planner: Planner, pool: WorkerPool, observer: Observer,
+    stop: threading.Event | None, clock: Callable[[], float], start: Event,
+) -> RunSummary:
+    """One session of a run, from its start in the archive to its end there."""
+    stop = stop or threading.Event()
+    run, rule = past.run, StopRule(config, stop, clock, past.resumed.seconds)
     journal = Journal(archive, run, clock)
-    state = SearchState(config)
+    state, earlier = SearchState(config), past.resumed.committed
+    search = Search(state, planner, pool, journal, observer, rule, clock, past.candidates, earlier)
     try:
-        with interruptible(stop):
-            observer.on_event(Event("start", 0, f"run {run} on {task.name}"))
-            rule, log = StopRule(config, stop, clock), LoggingObserver(observer, archive, run)
-            planner = Planner(proposer, None if models is None else models(run, stop))
-            search = Search(state, planner, pool, journal, log, rule, clock)
+        with interruptible(stop), Lease(archive.sessions(), run, past.resumed.session, stop, lambda: rule.session_seconds):
+            observer.on_event(start)
             reason = search.run()
+            observer.on_event(Event("stop", search.state.committed, STOP_WORDS[reason]))
         journal.flush()
-        summary = _summarise(run, search, reason, clock() - began)
-        archive.finish_run(
-            run, status=summary.status, shortlist=summary.shortlist,
-            choice=None if summary.choice is None else summary.choice.index,
-            reason=NO_CHOICE if summary.choice is None else summary.choice.reason,
-            candidates=summary.candidates, failures=sum(summary.failures.values()), seconds=summary.seconds,
-            extra={
-                "stopped_by": reason, "failures": dict(summary.failures), "catalogue": list(summary.catalogue)
-            },
-        )
+        summary = _summarise(past, search, reason, rule.seconds)
+        _finish(archive, summary, rule)
     except BaseException as error:
-        status: RunStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        status: FinalStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(ArchiveError):  # the first error is the one to report
             journal.flush()
         with contextlib.suppress(ArchiveError):
+            committed, failures = _counts(past, search)
             archive.finish_run(
                 run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
-                candidates=state.committed, failures=state.failures.total(), seconds=clock() - began,
+                candidates=committed, failures=failures, seconds=rule.seconds, session_seconds=rule.session_seconds,
             )
         raise
     observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
     return summary
 
 
-def _summarise(run: str, search: Search, reason: StopReason, seconds: float) -> RunSummary:
+def _counts(past: Past, search: Search) -> tuple[int, int]:
+    """Candidates in the archive and failures among them, also while the past is being read back."""
+    if not search.caught_up:
+        return past.resumed.committed, sum(past.resumed.failures.values())
+    return search.state.committed, search.state.failures.total()
+
+
+def _finish(archive: RunArchive, summary: RunSummary, rule: StopRule) -> None:
+    """Write the end of a session; that of an interrupted one leaves no line in the run's log."""
+    reason = summary.stopped_by
+    last = Note("stop", STOP_WORDS[reason], {"committed": summary.candidates})
+    archive.finish_run(
+        summary.run, status=summary.status, shortlist=summary.shortlist,
+        choice=None if summary.choice is None else summary.choice.index, reason=summary.reason,
+        candidates=summary.candidates, failures=sum(summary.failures.values()), seconds=summary.seconds,
+        session_seconds=rule.session_seconds,
+        extra={"stopped_by": reason, "failures": dict(summary.failures), "catalogue": list(summary.catalogue)},
+        notes=(last,) if summary.status == "complete" else (),
+    )
+
+
+def _summarise(past: Past, search: Search, reason: StopReason, seconds: float) -> RunSummary:
     """Choose among the contenders and gather what a report needs."""
     state = search.state
-    entries = search.contenders.entries()
-    choice = choose(entries, catalogue=search.catalogue)
+    status: FinalStatus = "stopped" if reason in ("interrupted", "provider") else "complete"
+    if not search.caught_up:
+        return RunSummary(
+            run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=past.resumed.committed,
+            failures=past.resumed.failures, front=(), choice=None, catalogue=(), records={}, reason=NOT_YET,
+        )
+    choice = choose(search.contenders.entries(), catalogue=search.catalogue)
     needed = {*state.front.indices, *search.catalogue}
     if choice is not None:
         needed.update((choice.index, *choice.shortlist))
     return RunSummary(
-        run=run, status="stopped" if reason in ("interrupted", "provider") else "complete", stopped_by=reason,
-        trouble="" if search.trouble is None else str(search.trouble),
-        seconds=seconds, candidates=state.committed, failures=dict(state.failures), front=state.front.indices,
-        choice=choice, catalogue=tuple(search.catalogue),
+        run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=state.committed,
+        failures=dict(state.failures), front=state.front.indices, choice=choice, catalogue=tuple(search.catalogue),
         records={k: search.contenders.get(k) for k in sorted(needed)},
+        reason=NO_CHOICE if choice is None else choice.reason, trouble="" if search.trouble is None else str(search.trouble),
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.evolution.state import SearchState
 
-EventKind = Literal["start", "seeds", "migration", "reset", "emphasis", "model", "stop", "end"]
+EventKind = Literal["start", "resume", "seeds", "migration", "reset", "emphasis", "model", "stop", "end"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,20 @@ class Event:
     committed: int
     """Candidates committed when it happened."""
     message: str
+    elapsed: float = 0.0
+    """Seconds of search before this session (``resume``)."""
+
+    @property
+    def note(self) -> Note:
+        """The event as a line of the run's log."""
+        return Note(self.kind, self.message, {"committed": self.committed})
 
 
 class Observer(Protocol):
-    """Told of every commit, in order, and of events in between; called in the coordinator's thread."""
+    """Told of every commit, in order, and of events in between; called in the coordinator's thread.
+
+    Commits of earlier sessions of a run are not told again.
+    """
 
     def on_commit(self, state: SearchState, record: CandidateRecord) -> None:
         """`record` has just been applied to `state`, which must only be read."""
@@ -34,32 +43,6 @@ class Observer(Protocol):
     def on_wait(self, state: SearchState) -> None:
         """Called at least a few times a second while evaluations are waited for."""
         ...
-
-
-class EventLog(Protocol):
-    """The part of the archive that keeps a run's log."""
-
-    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> object: ...
-
-
-class LoggingObserver:
-    """Writes events to the archive and passes everything on."""
-
-    def __init__(self, observer: Observer, archive: EventLog, run: str) -> None:
-        self._observer = observer
-        self._archive = archive
-        self._run = run
-
-    def on_commit(self, state: SearchState, record: CandidateRecord) -> None:
-        self._observer.on_commit(state, record)
-
-    def on_event(self, event: Event) -> None:
-        if event.kind != "model":  # when a provider was slow or down is chance; `chat_attempt` has it
-            self._archive.event(self._run, event.kind, event.message, {"committed": event.committed})
-        self._observer.on_event(event)
-
-    def on_wait(self, state: SearchState) -> None:
-        self._observer.on_wait(state)
 
 
 class NullObserver:

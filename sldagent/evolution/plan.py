@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sldagent.archive.records import AskedRecord, CandidateRecord
@@ -14,6 +14,7 @@ from sldagent.evolution.selection import pick_parents
 from sldagent.evolution.slots import Models, Slot, context_for_model
 from sldagent.evolution.state import SearchState
 from sldagent.laws.canonical import canonical, structure_hash
+from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Program
 from sldagent.laws.render import render_expr, render_program
 from sldagent.proposers.base import Context, Parent, Proposal, Proposer, program_key
@@ -75,8 +76,12 @@ class Planner:
     evaluations have finished.  What a model wrote is remembered from its commit on, because when it arrives is chance.
     """
 
-    def __init__(self, proposer: Proposer, models: Models | None = None) -> None:
+    def __init__(
+        self, proposer: Proposer, read: Callable[[str], Program] = parse_program, *, models: Models | None = None
+    ) -> None:
+        """`read` makes the program of a candidate's text, as `proposer` made it (see `recall`)."""
         self._proposer = proposer
+        self._read = read
         self.models = models or Models(())
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
         self._first: dict[str, int] = {}
@@ -101,6 +106,19 @@ class Planner:
         proposal = self.seeds[k] if k < len(self.seeds) else twin or self._child(k, state)
         planned = Planned.of(k, k % state.config.islands, proposal)
         self.remember(planned)
+        return planned
+
+    def recall(self, record: CandidateRecord) -> Planned:
+        """A candidate that an earlier session of the run proposed and evaluated."""
+        if not record.source:
+            failure = record.evaluation.failure
+            return Planned(
+                record.k, record.island, record.operator, record.parents, None, record.note, failure, asked=record.asked
+            )
+        proposal = Proposal(self._read(record.source), record.operator, record.parents, record.note)
+        planned = Planned.of(record.k, record.island, proposal)
+        if record.asked is None:
+            self.remember(planned)
         return planned
 
     def arrived(self, k: int, islands: int) -> Planned | None:

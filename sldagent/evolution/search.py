@@ -4,14 +4,18 @@ With L the look-back, candidate k is proposed right after candidate k - L has be
 later one is, so it sees exactly that state; results that came early wait.  At most L are in flight.  A language model is
 asked for its candidates with a longer look-back (`sldagent.evolution.slots`); an answer that is late is waited for when its
 turn to commit comes, and meanwhile the workers are busy with the grammar's candidates behind it.
+
+A run that goes on walks the same way over the candidates it has: they are read back instead of proposed, and are
+ready at once.  Whatever was in flight is then proposed again from the state that it was proposed from before.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from sldagent.errors import ChatError
+from sldagent.archive.records import CandidateRecord
+from sldagent.errors import ArchiveError, ChatError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.contenders import Contenders
 from sldagent.evolution.journal import Journal
@@ -39,8 +43,10 @@ class Search:
 
     def __init__(
         self, state: SearchState, planner: Planner, pool: WorkerPool, journal: Journal, observer: Observer,
-        rule: StopRule, clock: Callable[[], float],
+        rule: StopRule, clock: Callable[[], float], past: Iterable[CandidateRecord] = (),
+        earlier: int = 0,
     ) -> None:
+        """`past` are the run's candidates from earlier sessions, in order, and `earlier` is their number."""
         self.state = state
         self.contenders = Contenders()
         self.catalogue: list[int] = []
@@ -51,11 +57,19 @@ class Search:
         self._observer = observer
         self._rule = rule
         self._clock = clock
+        self._past = iter(past)
+        self._earlier = earlier
+        self._recalled: dict[int, CandidateRecord] = {}
         self._planned: dict[int, Planned] = {}
         self._ready: dict[int, Evaluation] = {}
         self._awaited: set[int] = set()
         self._next = 0
         self._give_up = math.inf
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every candidate of earlier sessions is in the state."""
+        return not self._recalled
 
     def run(self) -> StopReason:
         """Search until a bound is met; all that is committed is then in the journal."""
@@ -64,10 +78,15 @@ class Search:
             self._ask(k)
         for _ in range(self.state.config.look_back):
             self._propose()
+        self._begin()
         while self.state.committed < self._next:
-            if math.isinf(self._give_up) and (outside := self._rule.from_outside()):
+            if not self.caught_up:
+                if self._rule.interrupted():
+                    return "interrupted"
+                self._observer.on_wait(self.state)
+            elif math.isinf(self._give_up) and (outside := self._rule.from_outside()):
                 reason = outside
-                self._give_up = self._clock() + self.state.config.drain
+                self._give_up = self._clock() + (self.state.config.drain if outside == "time" else 0.0)
             if self._clock() >= self._give_up:
                 break
             try:
@@ -75,35 +94,50 @@ class Search:
                     continue
             except ChatError as error:
                 self.trouble = error
-                reason = "provider"
-                break
+                return "provider"
             self._commit()
             if reason is None:
                 reason = self._rule.by_count(self.state.committed, self.state.last_change)
             if reason is None:
                 self._ask(self.state.committed + self.state.config.llm_look_back - 1)
                 self._propose()
-        reason = reason or "candidates"
-        self._tell("stop", _WORDS[reason])
-        return reason
+        return reason or "candidates"
+
+    def _begin(self) -> None:
+        """Start the run's clock once the past is caught up with."""
+        if not self.caught_up:
+            return
+        self._rule.start()
+        if committed := self.state.committed:
+            message = f"goes on after {committed} candidates and {self._rule.seconds:.0f} s"
+            self._observer.on_event(Event("resume", committed, message, self._rule.seconds))
 
     def _ask(self, k: int) -> None:
-        """Deal candidate `k` to a model or the grammar."""
+        """Deal candidate `k` to a model or the grammar, unless it is there already."""
         limit = self.state.config.candidates
-        if limit is None or k < limit:
+        if k >= self._earlier and (limit is None or k < limit):
             self._planner.ask(k, self.state)
 
     def _propose(self) -> None:
-        """Plan the next candidate and hand it to the pool, unless it repeats an earlier form or is awaited."""
+        """Plan the next candidate and hand it to the pool, unless it repeats an earlier form, is awaited or is there
+        already."""
         k, limit = self._next, self.state.config.candidates
         if limit is not None and k >= limit:
             return
-        planned = self._planner.plan(k, self.state)
-        self._next += 1
-        if planned is None:
-            self._awaited.add(k)
-        else:
+        record = next(self._past, None)
+        if record is not None:
+            self._recall(k, record)
+        elif (planned := self._planner.plan(k, self.state)) is not None:
             self._hand_over(planned)
+        else:
+            self._awaited.add(k)
+        self._next += 1
+
+    def _recall(self, k: int, record: CandidateRecord) -> None:
+        if record.k != k:
+            raise ArchiveError(f"candidate {k} is missing from the archive, so the run cannot go on")
+        self._planned[k], self._recalled[k] = self._planner.recall(record), record
+        self._ready[k] = record.evaluation
 
     def _hand_over(self, planned: Planned) -> None:
         """To the pool, unless there is nothing to evaluate."""
@@ -120,29 +154,27 @@ class Search:
         Raises ChatError when its turn has come and no model can be asked for it.
         """
         due = self.state.committed
-        timeout = 0.0 if due in self._ready else min(WAIT, max(0.0, self._give_up - self._clock()))
         self._listen(0.0)
-        if due in self._ready:
-            timeout = 0.0
+        timeout = 0.0 if due in self._ready else min(WAIT, max(0.0, self._give_up - self._clock()))
         busy = self._pool.pending() > 0
         if timeout > 0:
             if not busy and due not in self._awaited:
                 raise RuntimeError(f"the worker pool lost candidate {due}")
             self._journal.tick()
             self._observer.on_wait(self.state)
-            if not busy:
-                self._listen(timeout)
         if busy:
             self._ready.update(self._pool.results(min(timeout, LISTEN) if self._awaited else timeout))
+        elif timeout > 0:
+            self._listen(timeout)
         return due in self._ready
 
     def _listen(self, timeout: float) -> None:
-        """Hand over what models have answered."""
+        """Hand over what models have answered; waits up to `timeout` seconds for that."""
         if not self._awaited:
             return
         self._planner.models.listen(timeout)
         for message in self._planner.models.notices():
-            self._tell("model", message)
+            self._observer.on_event(Event("model", self.state.committed, message))
         for k in sorted(self._awaited):
             try:
                 planned = self._planner.arrived(k, self.state.config.islands)
@@ -156,46 +188,57 @@ class Search:
 
     def _commit(self) -> None:
         k = self.state.committed
-        planned = self._planned.pop(k)
-        evaluation = self._ready.pop(k)
-        # A model's program may turn out to repeat one that came later to the workers and earlier in order.
-        evaluation = self._planner.without_evaluation(planned) or self.state.settle(evaluation)
-        record = self._planner.judged(planned.record(evaluation), planned)
+        planned, evaluation = self._planned.pop(k), self._ready.pop(k)
+        recalled = self._recalled.get(k)
+        record = recalled or self._finished(planned, evaluation)
         change = self.state.apply(record, planned.program)
         self._planner.remember(planned)
         published = k < len(self._planner.seeds) and planned.operator == CATALOGUE
         if published:
             self.catalogue.append(k)
         self.contenders.add(record, self.state.front.indices, always=published)
+        if recalled is not None:
+            del self._recalled[k]
+            self._begin()
+            return
+        events = self._events(change)
         self._journal.add(record)
+        for event in events:
+            self._journal.note(event.note)
         self._observer.on_commit(self.state, record)
-        self._report(change)
+        for event in events:
+            self._observer.on_event(event)
+        self._journal.tick()
 
-    def _report(self, change: Change) -> None:
+    def _finished(self, planned: Planned, evaluation: Evaluation) -> CandidateRecord:
+        """The candidate to commit.  Only now is it certain whether it repeats one that a model wrote."""
+        evaluation = self._planner.without_evaluation(planned) or self.state.settle(evaluation)
+        return self._planner.judged(planned.record(evaluation), planned)
+
+    def _events(self, change: Change) -> list[Event]:
+        """What a commit did, where it is worth a line."""
+        found: list[tuple[EventKind, str]] = []
         if self.state.committed == len(self._planner.seeds):
-            self._tell("seeds", f"generation 0 done: {self.state.committed} laws")
+            found.append(("seeds", f"generation 0 done: {self.state.committed} laws"))
         if change.migrated:
-            self._tell("migration", "islands exchanged members")
+            found.append(("migration", "islands exchanged members"))
         if change.reset is not None:
-            self._tell("reset", f"island {change.reset} starts again from the front")
-
+            found.append(("reset", f"island {change.reset} starts again from the front"))
         if change.decided:
             trial = self.state.trial
             verdict = "fits use it from now on" if trial.emphasis else "fits go on weighing all rows alike"
             effect = f"more weight on larger scale multiplies extrapolation errors by {trial.ratio:.2f}"
-            self._tell("emphasis", f"{effect}: {verdict}")
-
-    def _tell(self, kind: EventKind, message: str) -> None:
-        self._observer.on_event(Event(kind, self.state.committed, message))
+            found.append(("emphasis", f"{effect}: {verdict}"))
+        return [Event(kind, self.state.committed, message) for kind, message in found]
 
 
 CATALOGUE = "catalogue"
 """Operator of the seeds that are published laws."""
 
-_WORDS: dict[StopReason, str] = {
+STOP_WORDS: dict[StopReason, str] = {
     "candidates": "the number of candidates is reached",
     "stagnation": "the front has not changed for long",
     "time": "time is up",
-    "interrupted": "interrupted: ending with what there is",
-    "provider": "paused: no language model can be asked",
+    "interrupted": "interrupted: all that is finished is saved",
+    "provider": "paused, because no language model can be asked: all that is finished is saved",
 }

@@ -19,14 +19,34 @@ class StopRule:
 
     `candidates` and `stagnation` depend on commits only, so they end every repetition of a run at the same
     place, and the candidates in flight are then all waited for.  `time` and `interrupted` are outside events:
-    candidates in flight get a few seconds.
+    candidates in flight get a few seconds when time is up, none when the run is interrupted, since a resumed
+    run proposes them again.
+
+    `spent` is the search time of earlier sessions in seconds; it counts.
     """
 
-    def __init__(self, config: RunConfig, stop: threading.Event, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, config: RunConfig, stop: threading.Event, clock: Callable[[], float], spent: float = 0.0
+    ) -> None:
         self._config = config
         self._stop = stop
         self._clock = clock
-        self._end = None if config.minutes is None else clock() + 60.0 * config.minutes
+        self._spent = spent
+        self._began = clock()
+
+    def start(self) -> None:
+        """The search begins now: what came before (a replay) does not count."""
+        self._began = self._clock()
+
+    @property
+    def session_seconds(self) -> float:
+        """Search time of this session."""
+        return self._clock() - self._began
+
+    @property
+    def seconds(self) -> float:
+        """Search time of the run, all sessions together."""
+        return self._spent + self.session_seconds
 
     def by_count(self, committed: int, last_change: int) -> StopReason | None:
         """The reason that follows from the commits, if any.
@@ -39,11 +59,15 @@ class StopRule:
             return "stagnation"
         return None
 
+    def interrupted(self) -> bool:
+        """Whether somebody wishes the run to end."""
+        return self._stop.is_set()
+
     def from_outside(self) -> StopReason | None:
         """The reason that follows from the clock or the user, if any."""
-        if self._stop.is_set():
+        if self.interrupted():
             return "interrupted"
-        if self._end is not None and self._clock() >= self._end:
+        if self._config.minutes is not None and self.seconds >= 60.0 * self._config.minutes:
             return "time"
         return None
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.archive.store import Archive
 from sldagent.errors import ArchiveError
 
@@ -80,7 +80,7 @@ def test_refused_candidates(archive: Archive, start: Start, record: Make, change
 def test_only_the_starter_writes(url: str, archive: Archive, start: Start, record: Make) -> None:
     run = start(archive)
     with Archive.open(url) as other:
-        with pytest.raises(ArchiveError, match="only the process that started a run"):
+        with pytest.raises(ArchiveError, match="only the process that works on a run"):
             other.commit(run, [record(0)])
         with pytest.raises(ArchiveError, match="already has a run"):
             start(other, run)
@@ -182,9 +182,9 @@ def test_light_rows(archive: Archive, start: Start, record: Make, failed: Make) 
 
 def test_events_are_appended(archive: Archive, start: Start) -> None:
     run, other = start(archive, "a"), start(archive, "b")
-    archive.event(run, "start", "begun", {"workers": 2})
-    archive.event(other, "start", "begun")
-    archive.event(run, "reset", "island 1 was reset")
+    archive.commit(run, [], [Note("start", "begun", {"workers": 2})])
+    archive.commit(other, [], [Note("start", "begun")])
+    archive.commit(run, [], [Note("reset", "island 1 was reset")])
     _, rows = archive.query("SELECT n, kind, message FROM event WHERE run = :run ORDER BY n", {"run": run})
     assert rows == [(0, "start", "begun"), (1, "reset", "island 1 was reset")]
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from sldagent.archive.engine import make_engine, parse_address
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.archive.store import Archive
 
 STATEMENTS = [
@@ -40,7 +40,7 @@ def test_the_database_refuses(
     run = start(archive)
     made = [record(0), failed(1, parents=(0,))]
     archive.commit(run, made)
-    archive.event(run, "start", "begun")
+    archive.commit(run, [], [Note("start", "begun")])
     engine = make_engine(parse_address(url), read_only=False)
     with pytest.raises(DBAPIError, match="are immutable"), engine.begin() as connection:
         connection.execute(text(statement))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from pool_fakes import numbers, program
 
-from sldagent.archive.records import CandidateRecord
+from sldagent.archive.records import CandidateRecord, Note
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.config import RunConfig
+from sldagent.evolution.loop import Beginning
 from sldagent.evolution.observer import Event
 from sldagent.evolution.state import SearchState
 from sldagent.proposers.base import Context, Proposal
@@ -33,23 +34,29 @@ class MemoryArchive:
     def new_run_id(self, task: str) -> str:
         return "run"
 
-    def start_run(self, **values: Any) -> None:
+    def start_run(self, **values: Any) -> int:
         self.started = values
+        return 0
 
-    def event(self, run: str, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
-        assert not self.finished
-        self.events.append(kind)
+    def sessions(self) -> MemoryArchive:
+        return self
 
-    def commit(self, run: str, records: Sequence[CandidateRecord]) -> None:
+    def beat(self, run: str, n: int, seconds: float) -> bool:
+        return False
+
+    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> None:
         if self._full_after is not None and len(self.records) + len(records) > self._full_after:
             raise ArchiveError("the disk is full")
         assert [r.k for r in records] == list(range(len(self.records), len(self.records) + len(records)))
         assert all(p < r.k for r in records for p in r.parents)
+        assert not self.finished
         self.records.extend(records)
+        self.events.extend(note.kind for note in notes)
         self.batches.append(len(records))
 
     def finish_run(self, run: str, **values: Any) -> None:
         self.finished = values
+        self.events.extend(note.kind for note in values.get("notes", ()))
 
 
 class ScriptedProposer:
@@ -129,6 +136,11 @@ def config(**changes: Any) -> RunConfig:
 
 
 CARD: Mapping[str, Any] = {"name": "rig"}
+
+
+def beginning(**changes: Any) -> Beginning:
+    """A run of the rig's task."""
+    return Beginning(**{"task": "rig", "card": CARD, **changes})
 
 
 def table(records: Sequence[CandidateRecord]) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pool_fakes import make_delayed, make_fake
-from search_rig import CARD, ScriptedProposer, Watcher, config, table, task
+from search_rig import ScriptedProposer, Watcher, beginning, config, table
 
 from sldagent.archive.store import Archive
 from sldagent.evolution.loop import discover
@@ -20,7 +20,7 @@ from sldagent.workers.serial import SerialPool
 def run(path: Path, pool: WorkerPool, **more: Any) -> tuple[RunSummary, Archive]:
     archive = Archive.open(f"sqlite:///{path}")
     with pool:
-        summary = discover(task(), config(), archive, ScriptedProposer(), pool, Watcher(), card=CARD, **more)
+        summary = discover(beginning(**more), config(), archive, ScriptedProposer(), pool, Watcher())
     return summary, archive
 
 
@@ -65,7 +65,7 @@ def test_a_failed_run_stays_readable(tmp_path: Path) -> None:
 
     archive = Archive.open(f"sqlite:///{tmp_path / 'a.db'}")
     with SerialPool(make_fake) as pool, pytest.raises(ZeroDivisionError):
-        discover(task(), config(), archive, ScriptedProposer(on_propose=fail), pool, card=CARD, run="r")
+        discover(beginning(run="r"), config(), archive, ScriptedProposer(on_propose=fail), pool)
     assert archive.run("r").status == "failed"
     assert len(list(archive.candidates("r"))) == archive.run("r").candidates == 43
     archive.close()

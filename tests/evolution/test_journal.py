@@ -20,6 +20,7 @@ def test_writes_when_enough_records_wait() -> None:
     journal = Journal(archive, "run", lambda: 0.0, records=3)
     for k in range(7):
         journal.add(record(k))
+        journal.tick()
     assert archive.batches == [3, 3]
     journal.flush()
     journal.flush()
@@ -41,6 +42,7 @@ def test_writes_when_enough_time_has_passed() -> None:
     assert archive.batches == [1]  # the time counts from the last writing
     now[0] = 1.2
     journal.add(record(2))
+    journal.tick()
     assert archive.batches == [1, 2]
 
 

@@ -1,0 +1,30 @@
+"""``sldagent resume RUN [TABLE]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sldagent.cli.ending import show_outcome
+from sldagent.cli.options import add_common, data_folder, open_existing, positive_int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's id, or the beginning of one")
+    parser.add_argument("table", metavar="TABLE", nargs="?", help="where the run's table is now, if it moved")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="where the built-in tasks' tables are now, if they moved")
+    parser.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: as many as before)")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from sldagent import session
+    from sldagent.report.progress import progress
+
+    with open_existing(args) as archive:
+        with progress(sys.stderr) as observer:
+            outcome = session.resume(
+                args.run, archive, observer, table=args.table, data=data_folder(args), workers=args.workers
+            )
+        return show_outcome(outcome, archive, args)
