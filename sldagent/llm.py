@@ -128,7 +128,7 @@ class RecordedModels:
         self._run = run
         self._source = source
 
-    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, stop: threading.Event, run: str) -> Models:
+    def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, run: str) -> Models:
         """The models, whose answers are copied into `archive`."""
         source, target = self._source.chats(), archive.chats()
         for call in source.of_run(self._run):
@@ -136,10 +136,6 @@ class RecordedModels:
         chats = [ReplayChat([spec.identity for spec in chain], source, target) for chain in self._terms.chains]
         desk = make_desk(task, cuts, self._config, self._terms.options)
         return Models([LLMProposer(chat, desk) for chat in chats], settled(self._source, self._run))
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
 
 def settled(archive: Archive, run: str) -> dict[int, AskedRecord]:
     """Slots of a recorded run that the budget did not allow, by candidate."""

@@ -110,7 +110,7 @@ def run(
         task=grounds.train.name, card=task_card(grounds.task), mode=grounds.mode, run=archive.new_run_id(grounds.train.name),
         origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
     )  # fmt: skip
-    with closing(models), _pool(grounds, config, jail) as pool, _failing(beginning.run or ""):
+    with closing(models), make_pool(grounds, config, jail) as pool, _failing(beginning.run or ""):
         given = SeededProposer(proposer, seeds.proposals)
         summary = discover(
             beginning, config, archive, given, pool, observer, stop=stop, workers=_words(config),
@@ -155,7 +155,7 @@ def resume(
     proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
     stop, models = stop or threading.Event(), models or LiveModels(config)
     reader = partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors})
-    with closing(models), _pool(grounds, config, cast(Mode, origin.jail)) as pool:
+    with closing(models), make_pool(grounds, config, cast(Mode, origin.jail)) as pool:
         resumed = archive.resume_run(record.run, seen, pool=_words(config))
         with _failing(record.run):
             asked = models.start(grounds.train, grounds.cuts, archive, stop, record.run) if config.llm else None
@@ -181,7 +181,7 @@ def _origin(record: RunRecord, archive: Archive) -> Origin:
     return origin
 
 
-def _pool(grounds: Grounds, config: RunConfig, jail: Mode) -> WorkerPool:
+def make_pool(grounds: Grounds, config: RunConfig, jail: Mode) -> WorkerPool:
     """Workers for the run."""
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
     return LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm)

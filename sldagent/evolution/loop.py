@@ -83,6 +83,11 @@ class Beginning:
     """Program files that it was given, kept beside its candidates."""
     layers: Mapping[str, Any] | None = None
     """Of the jail that untrusted code runs in, kept in the run's log; None: no such code."""
+    config: Mapping[str, Any] | None = None
+    """What is stored as its configuration; None: the search's own.  A replay ends where the recorded run did, but stores
+    what that run was told."""
+    ended: StopReason | None = None
+    """Why the recorded run ended, for a replay."""
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -102,6 +107,8 @@ class Past:
     """What the present session, which has taken the run over, found."""
     candidates: Iterable[CandidateRecord]
     """All that the run has, in order."""
+    ended: StopReason | None = None
+    """Why the run ended when it was recorded, for a replay."""
 
 
 def discover(
@@ -131,11 +138,11 @@ def discover(
     islands = [{"temperature": config.temperature(i), "bias": config.bias(i)} for i in range(config.islands)]
     run = beginning.run or archive.new_run_id(beginning.task)
     session = archive.start_run(
-        run=run, task=beginning.task, seed=config.seed, config=config.to_mapping(), card=beginning.card,
+        run=run, task=beginning.task, seed=config.seed, config=beginning.config or config.to_mapping(), card=beginning.card,
         mode=beginning.mode, islands=islands, origin=beginning.origin, seeds=beginning.seeds,
         reference_programs=beginning.references, notes=beginning.notes, pool=workers,
     )
-    past = Past(run, Resumed(session, 0, {}, 0.0), ())
+    past = Past(run, Resumed(session, 0, {}, 0.0), (), beginning.ended)
     start = Event("start", 0, f"run {run} on {beginning.task}")
     planner = Planner(proposer, models=None if models is None else models(run))
     return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
@@ -169,6 +176,8 @@ def _conduct(
         with interruptible(stop), Lease(archive.sessions(), run, past.resumed.session, stop, lambda: rule.session_seconds):
             observer.on_event(start)
             reason = search.run()
+            if search.trouble is None:
+                reason = past.ended or reason
             observer.on_event(Event("stop", search.state.committed, STOP_WORDS[reason]))
         journal.flush()
         summary = _summarise(past, search, reason, rule.seconds)

@@ -91,7 +91,7 @@ class Planner:
     def ask(self, k: int, state: SearchState) -> None:
         """Deal candidate `k`, from the state a model's look-back before it; asks where it is a model's."""
         if self.models.deals(k, len(self.seeds), state.config) and not state.models_spent:
-            self.models.ask(context_for_model(k, state, self._parents), state)
+            self.models.ask(context_for_model(k, state, self.parents), state)
 
     def plan(self, k: int, state: SearchState) -> Planned | None:
         """Candidate `k`, proposed from `state`: a seed of generation 0, or a child of its island.
@@ -170,7 +170,7 @@ class Planner:
         config, island = state.config, k % state.config.islands
         context = Context(
             k=k, island=island, temperature=config.temperature(island), bias=config.bias(island),
-            parents=self._parents(k, island, state), seen=self._seen, credit=dict(state.credit),
+            parents=self.parents(k, island, state), seen=self._seen, credit=dict(state.credit),
             emphasis=state.trial.emphasis, state=state.committed,
         )  # fmt: skip
         return self._proposer.propose(context, generator(config.seed, k, "propose"))
@@ -183,7 +183,8 @@ class Planner:
         found = best_without(members, lambda program: program_key(program) in self._first)
         return Proposal(found[1], OPERATOR, (found[0].k,)) if found else None
 
-    def _parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:
+    def parents(self, k: int, island: int, state: SearchState) -> tuple[Parent, ...]:
+        """Parents of candidate `k`, from `state`; none now and then, and while the island is empty."""
         config = state.config
         rng = generator(config.seed, k, "parents")
         if config.independent or rng.random() < config.fresh_share or state.wants_fresh(island, k):
