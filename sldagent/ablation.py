@@ -119,6 +119,8 @@ def _test_r2(outcome: Outcome, archive: Archive) -> float | None:
         return None
     law = outcome.fitted(choice.index, archive)
     figures = score(test, law.predict_rows(test))
+    if figures is None:
+        return None
     archive.log_scoring(law.law, "test", test.source, len(test.X), {**asdict(figures), "per_target": {}})
     return float(figures.r2) if math.isfinite(figures.r2) else None
 

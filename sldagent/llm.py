@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -29,8 +29,10 @@ from sldagent.proposers.llm.conversation import Options
 from sldagent.proposers.llm.proposer import Desk, LLMProposer
 from sldagent.tasks.task import Cut, Task
 
-POLICY = Policy(concurrency=32)
+HOSTED = Policy(concurrency=32)
 """Enough for half of a look-back of 64 candidates to be under way."""
+LOCAL = Policy(concurrency=2, attempt_timeout=600.0, total_timeout=1800.0)
+"""A server on the user's own machine answers one request after another, and slowly."""
 _OURS = frozenset({"messages", "model", "max_tokens", "max_completion_tokens", "stream", "n"})
 
 
@@ -87,15 +89,13 @@ class LiveModels:
     """Models that are asked over the network; nothing where the configuration names none."""
 
     def __init__(
-        self, config: RunConfig, environment: Mapping[str, str] | None = None, *, policy: Policy = POLICY,
-        known: Mapping[int, AskedRecord] | None = None,
+        self, config: RunConfig, environment: Mapping[str, str] | None = None, *, policy: Policy | None = None,
     ) -> None:
-        """`known`: see `sldagent.evolution.slots.Models`.  Raises ConfigError (see `Terms.of`), and for a missing package
+        """`policy`: None: by the kind of model.  Raises ConfigError (see `Terms.of`), and for a missing package
         or key."""
         self._config = config
         self._terms = Terms.of(config)
         self._policy = policy
-        self._known = known
         backends: dict[ModelSpec, ChatBackend] = {}
         for chain in self._terms.chains:
             for spec in chain:
@@ -109,12 +109,19 @@ class LiveModels:
         ledger = Ledger(archive.chats(), run, self._terms.budget, self._terms.prices)
         around = Surroundings(sleep=stop.wait, announce=notices.put)
         chats: list[Chat] = [
-            LiveChat([self._backends[spec] for spec in chain], ledger, self._policy, around) for chain in self._terms.chains
+            LiveChat([self._backends[spec] for spec in chain], ledger, self._patience(chain[0]), around)
+            for chain in self._terms.chains
         ]
         desk = make_desk(task, cuts, self._config, self._terms.options)
-        return Models([LLMProposer(chat, desk) for chat in chats], self._known, notices)
+        return Models([LLMProposer(chat, desk) for chat in chats], notices=notices)
+
+    def _patience(self, spec: ModelSpec) -> Policy:
+        usual = self._policy or (LOCAL if spec.kind == "local" else HOSTED)
+        most = self._config.llm_concurrency
+        return usual if most is None else replace(usual, concurrency=most)
 
     def close(self) -> None:
+        """Let go of the connections."""
         for backend in self._backends.values():
             backend.close()
 

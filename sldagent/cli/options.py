@@ -77,6 +77,10 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )
     models.add_argument("--llm-share", metavar="P", type=share, help="share of candidates that models write (default: 0.5)")
     models.add_argument(
+        "--llm-concurrency", metavar="N", type=positive_int,
+        help="answers of one model waited for at once (default: 32, or 2 of a local server)",
+    )  # fmt: skip
+    models.add_argument(
         "--llm-extra", metavar="JSON", default="", help="further fields of every request, such as a reasoning effort"
     )
     models.add_argument("--budget-usd", metavar="USD", type=amount, help="most dollars to spend")
@@ -95,6 +99,7 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `add_models` was given, as fields of the run's configuration."""
     given = {
         "llm": tuple(args.llm), "llm_fallbacks": tuple(args.llm_fallback), "llm_share": args.llm_share,
+        "llm_concurrency": args.llm_concurrency,
         "llm_extra": args.llm_extra, "budget_usd": args.budget_usd, "max_calls": args.max_calls,
         "max_tokens": args.max_tokens, "prices": tuple(args.price), "answer_tokens": args.answer_tokens,
         "prompt_tokens": args.prompt_tokens, "blind_names": args.blind_names,

@@ -85,6 +85,8 @@ class RunConfig:
     """Chance that a slot after generation 0 is dealt to a model."""
     llm_look_back: int = 64
     """A model's candidate k is asked for from the state after candidate k - llm_look_back."""
+    llm_concurrency: int | None = None
+    """Answers of one model waited for at once; None: 32, or 2 of a local server.  Changes no candidate."""
     llm_extra: str = ""
     """Further fields of every request to a model, as a JSON object; '' for none."""
     answer_tokens: int = 4096
@@ -163,7 +165,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("complexity_bin", 1, 1000), ("front_share", 0, 1), ("second_parent", 0, 1), ("fresh_share", 0, 1),
     ("migration_every", 0, math.inf), ("reset_every", 0, math.inf), ("founders", 0, 1000),
     ("fresh_after_reset", 0, 10_000), ("emphasis_at", 0, math.inf),
-    ("llm_share", 0, 1), ("llm_look_back", 1, 100_000), ("answer_tokens", 1, 1_000_000), ("prompt_tokens", 500, 1_000_000),
+    ("llm_share", 0, 1), ("llm_look_back", 1, 100_000), ("llm_concurrency", 1, 1000),
+    ("answer_tokens", 1, 1_000_000), ("prompt_tokens", 500, 1_000_000),
     ("budget_usd", 0, math.inf), ("max_calls", 0, math.inf), ("max_tokens", 0, math.inf),
 )
 _PAIR_RANGES: tuple[tuple[str, float, float], ...] = (("temperatures", 0, 1), ("tournaments", 1, 100))

@@ -40,9 +40,10 @@ def _words(formula: str) -> set[str]:
 
 
 def told(messages: list[dict[str, str]]) -> str:
-    """An answer by content: four of five hold a program, which another answer to another prompt may hold, too."""
+    """An answer by content: a quarter of the first answers and half of the repairs hold no program; the same program may
+    answer different prompts."""
     number = content_number(messages)
-    if number % 5 == 0:
+    if number % (4 if len(messages) == 2 else 2) == 0:
         return WRONG[number // 5 % len(WRONG)]
     formula = FORMULAS[number // 5 % len(FORMULAS)]
     promise = PROMISES[number // 50 % len(PROMISES)]
