@@ -33,7 +33,8 @@ VERBS: dict[str, str] = {
     "fit": "fit one given law to a table",
     "predict": "predict with a law for the rows of a table",
     "score": "score a law on a table's test rows; the archive keeps a record",
-    "export": "write a law as Python, JSON, LaTeX or SymPy",
+    "export": "write a law as Python (numpy, JAX, PyTorch), JSON, SymPy, LaTeX, Typst or a package",
+    "import": "bring an exported law into an archive",
     "bench": "discover on a suite of tables and score beside published figures",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
@@ -42,6 +43,9 @@ VERBS: dict[str, str] = {
 
 FAILED = 4
 """Exit code of a run that began and could not go on."""
+
+_MODULES = {"import": "import_law"}
+"""Modules of verbs whose names are Python's own words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,6 +95,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, Any]:
     for name, summary in VERBS.items():
         sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
-            module = import_module(f"sldagent.cli.{name}")
+            module = import_module(f"sldagent.cli.{_MODULES.get(name, name)}")
             module.add_arguments(sub)
     return parser, module

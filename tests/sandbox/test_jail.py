@@ -202,7 +202,7 @@ def survivors() -> set[int]:
 
 
 def eventually_none_but(known: set[int], seconds: float = 10.0) -> set[int]:
-    """The survivors beyond `known`, once there are none or the time is up: an orphan of another test may be on its way out."""
+    """The survivors beyond `known`, once there are none or the time is up (another test's orphan may be on its way out)."""
     deadline = time.monotonic() + seconds
     while (more := survivors() - known) and time.monotonic() < deadline:
         time.sleep(0.05)
