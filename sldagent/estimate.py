@@ -61,7 +61,7 @@ class Estimate:
     models: tuple[ModelEstimate, ...]
 
 
-class _Mute:
+class Mute:
     """A chat that is never asked: prompts are only written."""
 
     def __init__(self, identity: str) -> None:
@@ -83,10 +83,10 @@ def estimate(grounds: Grounds, config: RunConfig) -> Estimate:
         raise ConfigError("how many candidates a run reaches in a time is not known before: give --candidates")
     proposer = GrammarProposer(grounds.train)
     desk = make_desk(grounds.train, grounds.cuts, config, terms.options)
-    models = [LLMProposer(_Mute(chain[0].identity), desk) for chain in terms.chains]
+    models = [LLMProposer(Mute(chain[0].identity), desk) for chain in terms.chains]
     seeds = proposer.seeds()
     slots = sum(Models(models).deals(k, len(seeds), config) for k in range(config.candidates))
-    requests = _requests(grounds, config, proposer, models[0], terms.options.max_tokens)
+    requests = sample_requests(grounds, config, proposer, models[0], terms.options.max_tokens)
     calls = math.ceil(slots * (1.0 + REPAIRED))
     calls = calls if config.max_calls is None else min(calls, config.max_calls)
     shares = _shares(calls, len(models))
@@ -96,7 +96,7 @@ def estimate(grounds: Grounds, config: RunConfig) -> Estimate:
     return Estimate(slots, config.candidates, round(float(np.mean(tokens))), prefix, parts)
 
 
-def _requests(
+def sample_requests(
     grounds: Grounds, config: RunConfig, proposer: GrammarProposer, model: LLMProposer, max_tokens: int
 ) -> list[ChatRequest]:
     """Prompts as they would be written after a few laws have been fitted."""

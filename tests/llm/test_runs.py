@@ -154,7 +154,7 @@ def test_a_key_that_is_refused_pauses_at_once(table: Path, tmp_path: Path) -> No
         assert len(own.asked) <= QUICK.breaker_failures, "no retries"
 
 
-KILLS = 200 if os.environ.get("SLDAGENT_ATTACK") == "all" else 3
+KILLS = 200 if os.environ.get("SLDAGENT_ATTACK") == "all" else 2
 
 
 def test_killed_and_resumed_equals_undisturbed(whole: Path, server: TalkServer, table: Path, tmp_path: Path) -> None:
