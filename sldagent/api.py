@@ -112,6 +112,8 @@ def discover(
     max_tokens: int | None = None,
     blind_names: bool = False,
     llm_options: Mapping[str, Any] | None = None,
+    ray: str | None = None,
+    gpus_per_worker: float = 0.0,
 ) -> Discovery:
     """Discover a law and keep every candidate in the archive.
 
@@ -129,11 +131,14 @@ def discover(
         budget_usd, max_calls, max_tokens: what they may spend.
         blind_names: they see x1, x2, ... in place of the table's names.
         llm_options: further fields of `sldagent.evolution.config.RunConfig` about them, such as llm_share and prices.
+        ray: address of a Ray cluster to evaluate on, or "local"; None: processes here.
+        gpus_per_worker: GPUs of every Ray actor.
 
     Raises a `SldagentError` of one sentence for a table, option or archive that cannot be used.
     """
     from sldagent import session
     from sldagent.origin import origin_of
+    from sldagent.workers.place import Place
 
     task = as_task(table, target, variables, group, split_column=split_column, at=at, data=data)
     read = isinstance(table, (str, Path)) and (at is None or isinstance(at, (str, Path)))
@@ -152,7 +157,10 @@ def discover(
     grounds = session.prepare(task)
     with Archive.open(archive) as store:
         seeds = session.read_program_files([Path(p) for p in seed_programs], grounds, jail)
-        return describe(session.run(grounds, config, store, observer, seeds=seeds, jail=jail, origin=origin), store)
+        outcome = session.run(
+            grounds, config, store, observer, seeds=seeds, jail=jail, origin=origin, place=Place(ray, gpus_per_worker)
+        )
+        return describe(outcome, store)
 
 
 def resume(
@@ -168,6 +176,8 @@ def resume(
     workers: int | None = None,
     archive: str = "sqlite:///sldagent.db",
     observer: Observer | None = None,
+    ray: str | None = None,
+    gpus_per_worker: float = 0.0,
 ) -> Discovery:
     """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
 
@@ -179,6 +189,7 @@ def resume(
     Raises ConfigError or ArchiveError for a run that cannot go on, and RunFailed as `discover` does.
     """
     from sldagent import session
+    from sldagent.workers.place import Place
 
     moved = table if isinstance(table, (str, Path)) else None
     task = None
@@ -186,7 +197,8 @@ def resume(
         task = as_task(table, target, variables, group, split_column=split_column, at=at)
     with Archive.open(archive, create=False) as store:
         folder = None if data is None else Path(data)
-        outcome = session.resume(run, store, observer, task=task, table=moved, data=folder, workers=workers)
+        place = Place(ray, gpus_per_worker)
+        outcome = session.resume(run, store, observer, task=task, table=moved, data=folder, workers=workers, place=place)
         return describe(outcome, store)
 
 

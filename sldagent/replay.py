@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from sldagent.session import Grounds, Outcome, make_pool, prepare
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.task import Task
 from sldagent.workers.base import WorkerPool
+from sldagent.workers.place import Place
 from sldagent.workers.recorded import NoPool, RecordedPool
 
 CHANCE = ("time", "worker")
@@ -70,11 +72,12 @@ def replay(
     task, jail = _task(record, source, task, table, data)
     grounds = prepare(task)
     config = RunConfig.from_mapping(record.config)
-    pool = RecordedPool(
-        NoPool() if reuse else make_pool(grounds, replace(config, workers=workers or config.workers), jail),
-        partial(_recorded, source, record.run, reuse),
-    )
-    outcome = _repeat(record, grounds, config, source, target, pool, observer)
+    pool: AbstractContextManager[WorkerPool] = NoPool()
+    if not reuse:
+        pool = make_pool(Place(), grounds, replace(config, workers=workers or config.workers), jail)
+    with pool as inner:
+        known = RecordedPool(inner, partial(_recorded, source, record.run, reuse))
+        outcome = _repeat(record, grounds, config, source, target, known, observer)
     return Replayed(outcome, outcome.summary.candidates, tuple(_differing(record.run, source, target)))
 
 
@@ -109,11 +112,10 @@ def _repeat(
     )  # fmt: skip
     search = replace(config, candidates=max(1, record.candidates), minutes=None, stagnation=0)
     models = RecordedModels(config, record.run, source)
-    with pool:
-        summary = discover(
-            beginning, search, target, SeededProposer(GrammarProposer(grounds.train), seeds), pool, observer, stop=stop,
-            workers="a replay", models=partial(models.start, grounds.train, grounds.cuts, target) if config.llm else None,
-        )  # fmt: skip
+    summary = discover(
+        beginning, search, target, SeededProposer(GrammarProposer(grounds.train), seeds), pool, observer, stop=stop,
+        workers="a replay", models=partial(models.start, grounds.train, grounds.cuts, target) if config.llm else None,
+    )  # fmt: skip
     if summary.trouble:
         raise ChatError(f"run {record.run} cannot be repeated: {summary.trouble}")
     return Outcome(grounds, summary, target.place, references)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from sldagent.tasks.archived import task_card
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.task import Cut, Task
 from sldagent.workers.base import WorkerPool, WorkerStartError
-from sldagent.workers.local import LocalPool
+from sldagent.workers.place import Place, open_pool
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,14 @@ def run(
     jail: Mode = "auto",
     origin: Origin | None = None,
     models: LiveModels | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
     `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `origin` says
     what the task was read from (None: the run cannot be continued later); `models` are the language models that `config`
-    names, connected (None: made here, with keys from the environment).
+    names, connected (None: made here, with keys from the environment); `place` is where candidates are evaluated (None:
+    here).
 
     Raises ConfigError where a model cannot be asked at all, and RunFailed where the run began and could not go on.
     """
@@ -110,10 +112,11 @@ def run(
         task=grounds.train.name, card=task_card(grounds.task), mode=grounds.mode, run=archive.new_run_id(grounds.train.name),
         origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
     )  # fmt: skip
-    with closing(models), make_pool(grounds, config, jail) as pool, _failing(beginning.run or ""):
+    place = place or Place()
+    with closing(models), make_pool(place, grounds, config, jail) as pool, _failing(beginning.run or ""):
         given = SeededProposer(proposer, seeds.proposals)
         summary = discover(
-            beginning, config, archive, given, pool, observer, stop=stop, workers=_words(config),
+            beginning, config, archive, given, pool, observer, stop=stop, workers=place.words(config.workers),
             models=partial(models.start, grounds.train, grounds.cuts, archive, stop) if config.llm else None,
         )  # fmt: skip
     return Outcome(grounds, summary, archive.place, seeds.references)
@@ -130,6 +133,7 @@ def resume(
     data: Path | None = None,
     workers: int | None = None,
     models: LiveModels | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
 
@@ -139,6 +143,7 @@ def resume(
         table, data: where its table is now, if it moved.
         workers: processes; None: as many as it began with.
         models: its language models, connected; None: made here, with keys from the environment.
+        place: where candidates are evaluated from now on; None: here.
 
     Raises ConfigError or ArchiveError where it cannot: unknown, complete, still alive elsewhere, begun by an older
     release, or its table has changed; RunFailed as `run` does.
@@ -153,10 +158,10 @@ def resume(
     config = config if workers is None else replace(config, workers=workers)
     seeds = seed_proposals(archive.sessions().seeds(record.run), grounds.train)
     proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
-    stop, models = stop or threading.Event(), models or LiveModels(config)
+    stop, models, place = stop or threading.Event(), models or LiveModels(config), place or Place()
     reader = partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors})
-    with closing(models), make_pool(grounds, config, cast(Mode, origin.jail)) as pool:
-        resumed = archive.resume_run(record.run, seen, pool=_words(config))
+    with closing(models), make_pool(place, grounds, config, cast(Mode, origin.jail)) as pool:
+        resumed = archive.resume_run(record.run, seen, pool=place.words(config.workers))
         with _failing(record.run):
             asked = models.start(grounds.train, grounds.cuts, archive, stop, record.run) if config.llm else None
             planner = Planner(proposer, reader, models=asked)
@@ -181,15 +186,12 @@ def _origin(record: RunRecord, archive: Archive) -> Origin:
     return origin
 
 
-def make_pool(grounds: Grounds, config: RunConfig, jail: Mode) -> WorkerPool:
+def make_pool(
+    place: Place, grounds: Grounds, config: RunConfig, jail: Mode
+) -> AbstractContextManager[WorkerPool]:
     """Workers for the run."""
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
-    return LocalPool(make_evaluator, config.workers, config.time_limit, warm=warm)
-
-
-def _words(config: RunConfig) -> str:
-    """Who evaluates."""
-    return f"{config.workers} local worker{'s' if config.workers > 1 else ''}"
+    return open_pool(place, make_evaluator, config.workers, config.time_limit, warm)
 
 
 @contextmanager

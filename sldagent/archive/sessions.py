@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
@@ -55,7 +56,7 @@ def begin(connection: Connection, run: str, owner: Owner, pool: str, now: dateti
     """Open the run's next session; its number."""
     last = connection.scalar(select(func.max(SessionRow.n)).where(SessionRow.run == run))
     n = 0 if last is None else int(last) + 1
-    values = {
+    values: dict[str, Any] = {
         "run": run, "n": n, "host": owner.host, "machine": owner.machine, "pid": owner.pid, "born": owner.born,
         "version": __version__, "pool": pool, "started": now, "beat": now, "beats": 0, "seconds": 0.0,
         "ended": None, "outcome": "", "stop": False,
@@ -79,7 +80,7 @@ def hold(connection: Connection, run: str, n: int) -> None:
 
 def end(connection: Connection, run: str, n: int, outcome: SessionOutcome, seconds: float, now: datetime) -> None:
     """Close a session."""
-    values = {"ended": now, "outcome": outcome, "seconds": seconds, "beat": now}
+    values: dict[str, Any] = {"ended": now, "outcome": outcome, "seconds": seconds, "beat": now}
     connection.execute(update(SessionRow).where(SessionRow.run == run, SessionRow.n == n).values(**values))
 
 

@@ -12,6 +12,7 @@ from sldagent.cli.options import (
     add_common,
     add_jail,
     add_models,
+    add_place,
     add_roles,
     data_folder,
     given_roles,
@@ -19,6 +20,7 @@ from sldagent.cli.options import (
     load_task,
     model_options,
     open_archive,
+    place_of,
     positive_float,
     positive_int,
     seed_int,
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--candidates", metavar="N", type=positive_int, help="end after N candidates")
     search.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of every random decision (default: 0)")
     search.add_argument("--islands", metavar="K", type=positive_int, help="sub-populations (default: 4)")
-    search.add_argument("--workers", metavar="W", type=positive_int, help="processes (default: one per core)")
+    add_place(search)
     search.add_argument(
         "--seed-program",
         metavar="FILE.py",
@@ -64,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         **model_options(args),
     )  # fmt: skip
     models = LiveModels(config)
+    place = place_of(args)
     origin = origin_of(task, args.table, given_roles(args), data=data_folder(args), at=args.at, jail=args.jail)
     with open_archive(args, read_only=False) as archive:
         if not args.json:
@@ -75,6 +78,6 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
             outcome = session.run(
-                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, models=models
+                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, models=models, place=place
             )
         return show_outcome(outcome, archive, args)

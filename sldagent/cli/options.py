@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sldagent.archive.store import Archive
     from sldagent.tasks.task import Task
+    from sldagent.workers.place import Place
 
 DEFAULT_ARCHIVE = "sqlite:///sldagent.db"
 
@@ -110,6 +111,28 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
 
         raise ConfigError("options about language models were given, but no model: name one with --llm")
     return used
+
+
+def add_place(parser: argparse._ActionsContainer, default: str = "one per core here") -> None:
+    """Where candidates are evaluated, by how many (`default` in words)."""
+    parser.add_argument("--workers", metavar="W", type=positive_int, help=f"processes or actors (default: {default})")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        nargs="?",
+        const="local",
+        help="evaluate on a Ray cluster: HOST:PORT, ray://HOST:PORT or auto; alone: one started here for the run",
+    )
+    parser.add_argument(
+        "--gpus-per-worker", metavar="G", type=positive_float, default=0.0, help="GPUs of every actor (with --ray)"
+    )
+
+
+def place_of(args: argparse.Namespace) -> Place:
+    """The place that the options name."""
+    from sldagent.workers.place import Place
+
+    return Place(args.ray, args.gpus_per_worker)
 
 
 def jail_warning(layers: Mapping[str, Any]) -> list[str]:

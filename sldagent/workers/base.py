@@ -6,8 +6,9 @@ Contract, for every implementation:
   worker calls it once;
 * `submit` never waits for an evaluation; results come in any order, each submitted index exactly once;
 * the evaluation of a program does not depend on the pool, the number of workers or what was evaluated before;
-* whatever happens to a worker, its candidate gets an `Evaluation`: an exception or a death gives
-  ``Failure("worker", ...)``, the cap in seconds ``Failure("time", ...)``.  Only a worker that cannot be
+* whatever happens to a worker, its candidate gets an `Evaluation`: an exception or a repeated death gives
+  ``Failure("worker", ...)``, the cap in seconds ``Failure("time", ...)``.  After one death the candidate is
+  evaluated again, since its worker may have died of something else.  Only a worker that cannot be
   started at all raises `WorkerStartError`.
 """
 

@@ -140,6 +140,8 @@ class LocalPool:
         self._depth = queue + 1
         self._backlog: deque[tuple[int, Program]] = deque()
         self._done: list[tuple[int, Evaluation]] = []
+        self._deaths: set[int] = set()
+        """Candidates that a worker has died with."""
         self._failed_starts = 0
         self._closed = False
         if warm is not None:
@@ -241,15 +243,24 @@ class LocalPool:
         return time.monotonic() - worker.busy_since > self._time_limit
 
     def _replace(self, place: int, failure: Failure) -> None:
-        """Blame the candidate it was busy with, hand its other ones out again, start a fresh worker."""
+        """Blame the candidate it was busy with, hand its other ones out again, start a fresh worker.
+
+        A worker may also die of something else (memory taken by others, a hand): a first death is forgiven.
+        """
         worker = self._workers[place]
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
                 raise WorkerStartError(f"workers die before they are ready: {failure.detail}")
-        elif worker.given:
+        elif worker.given and not (failure.reason == "worker" and self._forgiven(worker.given[0][0])):
             k, _ = worker.given.popleft()
             self._done.append((k, Evaluation(failure=failure)))
         self._backlog.extendleft(reversed(worker.given))
         worker.end()
         self._workers[place] = _Worker(self._factory, self._environment)
+
+    def _forgiven(self, k: int) -> bool:
+        """True the first time that a worker dies with this candidate."""
+        first = k not in self._deaths
+        self._deaths.add(k)
+        return first

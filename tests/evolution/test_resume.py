@@ -26,7 +26,9 @@ from sldagent.workers.base import WorkerPool
 from sldagent.workers.local import LocalPool
 from sldagent.workers.serial import SerialPool
 
-SAME = ("candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "parameter", "shortlist", "island", "event")
+SAME = (
+    "candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "parameter", "shortlist", "island", "event",
+)  # fmt: skip
 """Tables that equal runs share, but for the columns in `APART`."""
 APART = {"created", "committed", "seconds"}
 
@@ -68,7 +70,9 @@ def die_at(path: Path, cfg: RunConfig, k: int, monkeypatch: pytest.MonkeyPatch) 
         discover(beginning(run="r"), cfg, archive, ScriptedProposer(), pool, Watcher(die))
 
 
-def go_on(path: Path, cfg: RunConfig, pool: WorkerPool | None = None, watcher: Watcher | None = None, **more: Any) -> RunSummary:
+def go_on(
+    path: Path, cfg: RunConfig, pool: WorkerPool | None = None, watcher: Watcher | None = None, **more: Any
+) -> RunSummary:
     with Archive.open(str(path)) as archive, pool or SerialPool(make_fake) as open_pool:
         seen = archive.sessions().of_run("r")[-1]  # this process lives, unlike the one it stands for
         past = Past("r", archive.resume_run("r", seen), archive.candidates("r"))
@@ -144,7 +148,9 @@ def test_time_counts_over_all_sessions(tmp_path: Path) -> None:
     assert next(e.elapsed for e in watcher.events if e.kind == "resume") == pytest.approx(21.0)
 
 
-def test_an_interruption_while_the_past_is_read_back_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_while_the_past_is_read_back_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.db"
     die_at(path, config(), 70, monkeypatch)
     stop = threading.Event()

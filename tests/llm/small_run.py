@@ -57,7 +57,7 @@ class FewSeeds(GrammarProposer):
         return tuple(super().seeds())[:8]
 
 
-def here(grounds: Grounds, config: RunConfig, jail: object) -> WorkerPool:
+def here(place: object, grounds: Grounds, config: RunConfig, jail: object) -> WorkerPool:
     """Evaluation in this process."""
     return SerialPool(partial(Evaluator, grounds.train, grounds.cuts))
 

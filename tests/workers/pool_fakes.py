@@ -52,7 +52,7 @@ class FakeEvaluator:
         name = p.law.variables[0]
         if name == "sleep":
             time.sleep(60.0)
-        elif name == "raise":
+        elif name == "failing":
             raise ZeroDivisionError("by design")
         elif name == "memory":
             raise MemoryError
@@ -100,3 +100,23 @@ def make_flaky(folder: str) -> FakeEvaluator:
     except FileExistsError:
         return FakeEvaluator()
     os._exit(7)
+
+
+class SlowOnce(FakeEvaluator):
+    """The first evaluation anywhere sleeps, after leaving a mark; later ones do not."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def evaluate(self, p: Program) -> Evaluation:
+        try:
+            (Path(self.folder) / "first").touch(exist_ok=False)
+        except FileExistsError:
+            return super().evaluate(p)
+        time.sleep(600.0)
+        raise AssertionError("nobody killed this process")
+
+
+def make_slow_once(folder: str) -> FakeEvaluator:
+    return SlowOnce(folder)
