@@ -30,7 +30,7 @@ from sldagent.proposers.llm.proposer import Desk, LLMProposer
 from sldagent.tasks.task import Cut, Task
 
 HOSTED = Policy(concurrency=32)
-"""Enough for half of a look-back of 64 candidates to be under way."""
+"""What providers usually allow without asking to slow down."""
 LOCAL = Policy(concurrency=2, attempt_timeout=600.0, total_timeout=1800.0)
 """A server on the user's own machine answers one request after another, and slowly."""
 _OURS = frozenset({"messages", "model", "max_tokens", "max_completion_tokens", "stream", "n"})
@@ -137,10 +137,8 @@ class RecordedModels:
 
     def start(self, task: Task, cuts: Sequence[Cut], archive: Archive, run: str) -> Models:
         """The models, whose answers are copied into `archive`."""
-        source, target = self._source.chats(), archive.chats()
-        for call in source.of_run(self._run):
-            target.copy(call)
-        chats = [ReplayChat([spec.identity for spec in chain], source, target) for chain in self._terms.chains]
+        archive.chats().copy_all(self._source.chats().of_run(self._run))
+        chats = [ReplayChat([spec.identity for spec in chain], self._source.chats()) for chain in self._terms.chains]
         desk = make_desk(task, cuts, self._config, self._terms.options)
         return Models([LLMProposer(chat, desk) for chat in chats], settled(self._source, self._run))
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from sldagent.archive.pack import pack
 from sldagent.archive.records import CandidateRecord, RunRecord
 from sldagent.archive.store import Archive
-from sldagent.errors import ArchiveError, ChatError, ConfigError
+from sldagent.errors import ChatError, ConfigError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.loop import Beginning, discover
@@ -76,7 +76,7 @@ def replay(
     if not reuse:
         pool = make_pool(Place(), grounds, replace(config, workers=workers or config.workers), jail)
     with pool as inner:
-        known = RecordedPool(inner, partial(_recorded, source, record.run, reuse))
+        known = RecordedPool(inner, _Record(source, record.run, reuse).of)
         outcome = _repeat(record, grounds, config, source, target, known, observer)
     return Replayed(outcome, outcome.summary.candidates, tuple(_differing(record.run, source, target)))
 
@@ -121,19 +121,27 @@ def _repeat(
     return Outcome(grounds, summary, target.place, references)
 
 
-def _recorded(source: Archive, run: str, reuse: bool, k: int, program: Program) -> Evaluation | None:
-    """What was recorded for candidate `k`, where it is the same program and shall not be evaluated again."""
-    try:
-        record = source.law(f"{run}-{k}")[1]
-    except ArchiveError:
-        return None
-    if record.source != render_program(program):
-        if reuse:
-            raise ChatError(f"candidate {k} of run {run} is another program than recorded, so the replay left its record")
-        return None
-    failure = record.evaluation.failure
-    by_chance = failure is not None and failure.reason in CHANCE
-    return record.evaluation if reuse or by_chance else None
+class _Record:
+    """Recorded evaluations, read as they are asked for, in about the order of candidates."""
+
+    def __init__(self, source: Archive, run: str, reuse: bool) -> None:
+        self._candidates = source.candidates(run)
+        self._run = run
+        self._reuse = reuse
+        self._read: dict[int, CandidateRecord] = {}
+
+    def of(self, k: int, program: Program) -> Evaluation | None:
+        """What was recorded for candidate `k`, where it is the same program and shall not be evaluated again."""
+        while k not in self._read and (record := next(self._candidates, None)) is not None:
+            self._read[record.k] = record
+        found = self._read.pop(k, None)
+        if found is None or found.source != render_program(program):
+            if self._reuse:
+                raise ChatError(f"candidate {k} of run {self._run} is not the one recorded, so the replay left its record")
+            return None
+        failure = found.evaluation.failure
+        by_chance = failure is not None and failure.reason in CHANCE
+        return found.evaluation if self._reuse or by_chance else None
 
 
 def _differing(run: str, source: Archive, target: Archive) -> Iterator[int]:

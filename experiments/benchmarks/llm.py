@@ -193,19 +193,19 @@ class SleepingPool:
             self._todo.put(None)
 
 
-def idle_time(folder: Path, seconds: float, count: int = 400, look_back: int = 64) -> None:
+def idle_time(folder: Path, seconds: float, look_back: int, count: int = 500) -> None:
     """Share of two workers' time without work: 2 s per call, half of the slots the grammar's."""
     table = small_run.write_table(folder / "runs.csv")
     grounds = session.prepare(load_task(str(table)))
     with TalkServer(told, delay=2.0) as server, Archive.open(str(folder / "idle.db")) as archive:
         config = small_run.config(server.spec, candidates=count, look_back=16, llm_look_back=look_back)
-        models = small_run.LiveModels(config, {}, policy=Policy(concurrency=look_back))
+        models = small_run.LiveModels(config, {}, policy=Policy(concurrency=32))
         pool = SleepingPool(2, seconds)
         beginning = Beginning("idle", task_card(grounds.task), run="idle")
         start: Callable[[str], Models] = partial(models.start, grounds.train, grounds.cuts, archive, threading.Event())
         began = time.perf_counter()
         given: WorkerPool = pool  # type: ignore[assignment]
-        discover(beginning, config, archive, small_run.FewSeeds(grounds.train), given, models=start)
+        discover(beginning, config, archive, GrammarProposer(grounds.train), given, models=start)
         wall = time.perf_counter() - began
         pool.close()
         print(
@@ -242,9 +242,9 @@ def main(words: list[str]) -> None:
         elif what == "proposal":
             proposal_time(folder, next((w for w in rest if not Path(w).is_dir()), "tiny_lm"), data=data)
         elif what == "idle":
-            for n, seconds in enumerate((0.03, 0.06, 0.12)):
+            for n, (seconds, look_back) in enumerate(((0.03, 128), (0.06, 128), (0.12, 128), (0.03, 256))):
                 (folder / str(n)).mkdir()
-                idle_time(folder / str(n), seconds)
+                idle_time(folder / str(n), seconds, look_back)
         elif what == "prompts":
             prompt_sizes(data, tuple(w for w in rest if not Path(w).is_dir()) or BENCHMARK)
         else:

@@ -27,13 +27,16 @@ _SAME = (
 
 def add(connection: Connection, run: str, records: Iterable[CandidateRecord], created: datetime) -> None:
     """Write what was asked for these candidates, and book what the answers cost, in the order of commits."""
-    for record in records:
-        if record.asked is None:
-            continue
-        values = {name: getattr(record.asked, name) for name in _SAME}
-        values |= {column: getattr(record.asked, name) for name, column in _RENAMED.items()}
-        connection.execute(insert(table(ProposalRow)), {"run": run, "k": record.k, **values})
-        book_calls(connection, run, record.k, record.asked.calls, created)
+    asked = [(record.k, record.asked) for record in records if record.asked is not None]
+    if not asked:
+        return
+    rows = []
+    for k, told in asked:
+        values = {name: getattr(told, name) for name in _SAME}
+        values |= {column: getattr(told, name) for name, column in _RENAMED.items()}
+        rows.append({"run": run, "k": k, **values})
+    connection.execute(insert(table(ProposalRow)), rows)
+    book_calls(connection, run, [(k, told.calls) for k, told in asked], created)
 
 
 def asked_for(connection: Connection, run: str, proposals: Any, ledger: Any) -> dict[int, AskedRecord]:

@@ -83,7 +83,7 @@ class RunConfig:
     """Models asked, in order, where one of `llm` is down."""
     llm_share: float = 0.5
     """Chance that a slot after generation 0 is dealt to a model."""
-    llm_look_back: int = 64
+    llm_look_back: int = 128
     """A model's candidate k is asked for from the state after candidate k - llm_look_back."""
     llm_concurrency: int | None = None
     """Answers of one model waited for at once; None: 32, or 2 of a local server.  Changes no candidate."""
@@ -140,6 +140,11 @@ class RunConfig:
     def to_mapping(self) -> dict[str, Any]:
         """The JSON-able opposite of `from_mapping`."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether anything bounds what language models may spend."""
+        return (self.budget_usd, self.max_calls, self.max_tokens) != (None, None, None)
 
     def temperature(self, island: int) -> float:
         """Boldness of one island."""

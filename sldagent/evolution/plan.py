@@ -65,8 +65,8 @@ class _Awaited:
 
     slot: Slot
     emphasis: float
-    instead: Proposal
-    """The grammar's child from the same state, for when the budget does not allow the call."""
+    instead: Proposal | None
+    """The grammar's child from the same state, for when the budget does not allow the call; None without a budget."""
 
 
 class Planner:
@@ -100,7 +100,7 @@ class Planner:
         """
         slot = self.models.slot(k)
         if slot is not None:
-            self._awaited[k] = _Awaited(slot, state.trial.emphasis, self._child(k, state))
+            self._awaited[k] = _Awaited(slot, state.trial.emphasis, self._child(k, state) if state.config.budgeted else None)
             return None
         twin = None if k < len(self.seeds) else self._twin(k, state)
         proposal = self.seeds[k] if k < len(self.seeds) else twin or self._child(k, state)
@@ -130,7 +130,7 @@ class Planner:
         if told is None or k not in self._awaited:
             return None
         awaited, island = self._awaited.pop(k), k % islands
-        if told.asked.outcome == "budget":
+        if told.asked.outcome == "budget" and awaited.instead is not None:
             note = "; ".join(part for part in (BUDGET_NOTE, awaited.instead.note) if part)
             planned = Planned.of(k, island, replace(awaited.instead, note=note))
             return replace(planned, slot=awaited.slot, asked=told.asked)
