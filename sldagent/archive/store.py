@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import check, parameters, prune, query, read, references, sessions, write
+from sldagent.archive import check, parameters, proposals, prune, query, read, references, sessions, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -261,6 +261,7 @@ class Archive:
 
         def work(connection: Connection, held: _Held) -> None:
             write.commit(connection, run, records, held.islands, now)
+            proposals.add(connection, run, records, now)
             write.add_notes(connection, run, notes, now)
 
         def done(connection: Connection) -> bool:
