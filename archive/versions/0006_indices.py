@@ -18,6 +18,7 @@ depends_on = None
 
 GUARDED = (
     "candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "event", "reference", "reference_cut",
+    "proposal",
 )  # fmt: skip
 
 USABLE = """

@@ -41,6 +41,6 @@ def test_a_real_model_proposes(served: Any, tmp_path: Path, monkeypatch: pytest.
         with Archive.open(str(tmp_path / "b.db")) as target:
             assert replay(small_run.RUN, archive, target).differing == ()
     assert len(made) == 2, "the grammar lets it say nothing that cannot be read"
-    assert all(r.operator.startswith("llm:") and r.asked and r.asked.hypothesis.startswith("the law") for r in made) or made
+    assert all(r.operator.startswith("llm:") and r.note for r in made)
     assert {k for k, _ in booked} == {r.k for r in made}
     assert all(tokens > 500 for _, tokens in booked)
