@@ -113,7 +113,7 @@ def reopen(connection: Connection, run: str, seen: SessionRecord | None, owner: 
         raise taken(newest)
     if newest is not None and newest.ended is None:
         end(connection, run, newest.n, "lost", newest.seconds, newest.beat)
-    values = {"status": "running", "finished": None, "choice": None, "reason": "", "extra": {}}
+    values: dict[str, Any] = {"status": "running", "finished": None, "choice": None, "reason": "", "extra": {}}
     connection.execute(update(models.Run).where(models.Run.run == run).values(**values))
     for derived in (models.Shortlist, models.ParameterRow):
         connection.execute(delete(derived).where(derived.run == run))
