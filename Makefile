@@ -47,6 +47,9 @@ test: $(STAMP)
 attack: $(STAMP)
 	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/chat
 
+faults: $(STAMP)
+	SLDAGENT_FAULTS=1 $(BIN)/python -m pytest -q -s tests/faults tests/workers
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
