@@ -45,7 +45,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 attack: $(STAMP)
-	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/chat
+	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat
 
 faults: $(STAMP)
 	SLDAGENT_FAULTS=1 $(BIN)/python -m pytest -q -s tests/faults tests/workers

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import landlock
+import namespaces
 import seccomp
 import syscalls
 
@@ -24,6 +25,8 @@ FAILED = 77
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 1, 38, 24, 47
 _AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+PROCESSORS = 4
+"""That a call with threads may use."""
 RESULT = 3
 """The answer's file descriptor; 0 is the job, 1 and 2 the log."""
 
@@ -37,20 +40,22 @@ class Plan:
         filter: system calls allowed; None: no seccomp ("unsafe-local" and macOS only).
         rules: Landlock ruleset's file descriptor, None without Landlock.
         parent: the forker's process id, None where calls have a process namespace and cannot see it.
-        processes: cap on processes and threads, None where the user's other processes count too and are not to be refused.
         linux: the system knows the Linux calls.
         hardened: False: process and resource limits only.
-        further: cap on threads beyond what the user runs as the call begins, where those count too; None: `processes` says.
+        threads: threads that a call may start; 0: none.
+        calls: how many calls may run at once.
+        own_users: each call gets a user namespace of its own, so that its threads are counted apart.
     """
 
     base_bytes: int
     filter: seccomp.Filter | None
     rules: int | None
     parent: int | None
-    processes: int | None
     linux: bool
     hardened: bool
-    further: int | None = None
+    threads: int = 0
+    calls: int = 1
+    own_users: bool = False
 
 
 def place_files(job: int, log: int, result: int, rules: int | None) -> int | None:
@@ -86,8 +91,8 @@ def limit(plan: Plan, memory_bytes: int, cpu_seconds: int) -> None:
         caps |= {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NOFILE: 64, resource.RLIMIT_MEMLOCK: 0}
         if plan.linux:
             caps[resource.RLIMIT_MSGQUEUE] = 0
-        if plan.processes is not None:
-            caps[resource.RLIMIT_NPROC] = plan.processes
+            if not plan.threads:
+                caps[resource.RLIMIT_NPROC] = 1
     for kind, cap in caps.items():
         _, present = resource.getrlimit(kind)
         if present != resource.RLIM_INFINITY:
@@ -96,7 +101,7 @@ def limit(plan: Plan, memory_bytes: int, cpu_seconds: int) -> None:
 
 
 def running_tasks() -> int | None:
-    """Processes and threads that count against this user's RLIMIT_NPROC, our own among them, to one or two.
+    """Processes and threads that count against this process's RLIMIT_NPROC, its own among them.
 
     The kernel counts those of every container and what /proc hides too, so it is asked: the lowest soft limit under which a
     thread can be started, halving.  None: not even the hard limit allows one.  Leaves the soft limit changed.
@@ -106,13 +111,7 @@ def running_tasks() -> int | None:
 
     def starts(limit: int) -> bool:
         resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
-        try:
-            _thread.start_new_thread(int, ())
-        except RuntimeError:
-            return False
-        while len(os.listdir("/proc/self/task")) > 1:  # gone before anything else is closed
-            time.sleep(0)
-        return True
+        return _starts_a_thread()
 
     low, high = 0, 1
     while not starts(high):
@@ -125,14 +124,41 @@ def running_tasks() -> int | None:
     return high - 1
 
 
-def _limit_tasks(further: int) -> None:
-    """This process may start `further` threads beyond what the user runs now; others of the user are not touched."""
+def _starts_a_thread() -> bool:
+    """Whether a thread can be started; it is gone, and no longer counted, on return."""
+    ids: list[int] = []
+    try:
+        _thread.start_new_thread(lambda: ids.append(_thread.get_native_id()), ())
+    except RuntimeError:
+        return False
+    while not ids:
+        time.sleep(0)
+    try:
+        while True:
+            syscalls.call("tgkill", os.getpid(), ids[0], 0)
+            time.sleep(0)
+    except ProcessLookupError:
+        return True
+
+
+def _limit_tasks(threads: int, calls: int) -> None:
+    """This process may start `threads` threads beyond what runs now; others of the user are not touched.
+
+    Where others are counted with it, the share of all `calls` that may run at once is added, as they may begin later.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     running = running_tasks()
-    cap = hard if running is None else running + further
+    cap = hard if running is None else running + threads * (1 if running == 1 else calls)
     if hard != resource.RLIM_INFINITY:
         cap = min(cap, hard)
     resource.setrlimit(resource.RLIMIT_NPROC, (cap, cap))
+
+
+def _take_processors(most: int) -> None:
+    """Stay on at most `most` of the processors, any of them: libraries start threads by their number."""
+    allowed = sorted(os.sched_getaffinity(0))
+    first = int.from_bytes(os.urandom(4), "little") % len(allowed)
+    os.sched_setaffinity(0, (allowed[first:] + allowed[:first])[:most])
 
 
 def drop_bounding_set() -> None:
@@ -155,6 +181,9 @@ def close(plan: Plan, rules: int | None, memory_bytes: int, cpu_seconds: int) ->
         OSError: a layer could not be closed; the caller must end the process.
     """
     os.setsid()
+    if plan.own_users:
+        namespaces.own_users()
+        drop_bounding_set()
     if plan.linux:
         syscalls.call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if plan.parent is not None and os.getppid() != plan.parent:
@@ -164,8 +193,9 @@ def close(plan: Plan, rules: int | None, memory_bytes: int, cpu_seconds: int) ->
         return
     if plan.linux:
         _drop_capabilities()
-        if plan.further is not None:  # without capabilities, which would lift the limit
-            _limit_tasks(plan.further)
+        if plan.threads:  # without capabilities, which would lift the limit
+            _take_processors(PROCESSORS)
+            _limit_tasks(plan.threads, plan.calls)
         syscalls.call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if rules is not None:
         landlock.restrict(rules)

@@ -1,4 +1,4 @@
-"""Namespaces: the guest's own users, processes, network, shared memory and a private read-only file system.
+"""Namespaces: the guest's own users, processes, network, host name, shared memory and a private read-only file system.
 
 Stand-alone: standard library only.  As an ordinary user everything hangs on one new user namespace.  As root the file system
 is made first, then root is given up for an unused user id, and a user namespace of that user owns the process ids: each call
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 
 import libraries
 import syscalls
@@ -27,11 +28,14 @@ _KEPT = {
     _MS_RELATIME: 4096,
 }
 """Flags that a mount keeps, by what `statvfs` calls them: a user namespace may not take them away."""
-_UNUSED_USERS = (1_879_048_193, 62_017, 65_534)
+_FIRST_UNUSED_USER, _UNUSED_USERS = 1_879_048_192, 1 << 24
+_OTHER_UNUSED_USERS = (62_017, 65_534)
+"""Ids that nobody has: of the range that systemd leaves free; for containers that map few ids, smaller ones."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _READ_ONLY = _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
 _MNT_DETACH = 2
 _OLD = "/.old"
+_HOST_NAME = "jail"
 
 
 def set_dumpable(flag: bool) -> None:
@@ -42,11 +46,14 @@ def set_dumpable(flag: bool) -> None:
 def give_up_root() -> int:
     """Become an unused user for good; gives its id.
 
+    The id is drawn anew for every zygote where the host has many: what the kernel counts or permits by user then concerns
+    its own calls alone, whatever other jails the host has.
+
     Raises:
-        OSError: no id of the list can be had.
+        OSError: no unused id can be had.
     """
     os.setgroups([])
-    for user in _UNUSED_USERS:
+    for user in (_FIRST_UNUSED_USER + int.from_bytes(os.urandom(8), "little") % _UNUSED_USERS, *_OTHER_UNUSED_USERS):
         try:
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
@@ -116,6 +123,15 @@ def _private_root(view: libraries.Places) -> None:
         _mount("none", path, None, _READ_ONLY)
 
 
+def own_users() -> None:
+    """Move this process into a user namespace of its own, without a name for any user: its threads are counted apart.
+
+    Raises:
+        OSError: this host does not allow it.
+    """
+    syscalls.call("unshare", _NEWUSER)
+
+
 def isolate(view: libraries.Places) -> Forker:
     """Move this process into namespaces of its own, give up root, and go on as the first process of a new one.
 
@@ -127,6 +143,7 @@ def isolate(view: libraries.Places) -> Forker:
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     if os.geteuid() == 0:
         syscalls.call("unshare", _NEWNS | _NEWUTS | _NEWIPC | _NEWNET)
+        socket.sethostname(_HOST_NAME)
         _private_root(view)
         user = group = give_up_root()
         set_dumpable(True)  # the kernel takes it away with the user id, and the maps could not be written
@@ -136,6 +153,7 @@ def isolate(view: libraries.Places) -> Forker:
         user, group = os.geteuid(), os.getegid()
         syscalls.call("unshare", _NEWUSER | _NEWNS | _NEWUTS | _NEWIPC | _NEWNET | _NEWPID)
         _map_user(proc, user, group)
+        socket.sethostname(_HOST_NAME)
         _private_root(view)
     child = os.fork()
     if child:

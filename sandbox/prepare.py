@@ -20,13 +20,14 @@ import child  # noqa: F401 - loaded before the calls are forked
 import landlock
 import libraries
 import lockdown
+import memory
 import namespaces
 import seccomp
 import syscalls
 
 _TRIAL_MEMORY = 256 << 20
 _THREADS = 64
-"""Of one call of the JAX profile; XLA starts about eight a processor."""
+"""Of one call of the JAX profile; XLA starts about ten and then four to eight a processor (see lockdown.PROCESSORS)."""
 _SLACK = 8 << 20
 _DEVICES = ("/dev/null", "/dev/urandom")
 """What the compiler of JAX reads."""
@@ -55,13 +56,15 @@ def prepare(config: dict[str, Any], here: str) -> tuple[Any, lockdown.Plan, dict
     gc.freeze()
     active = ["process", "rlimits"]
     linux = sys.platform == "linux"
+    if linux and config["hardened"]:
+        memory.keep_private()
     base, resident = _memory()
     report: dict[str, Any] = {"active": active, "missing": {}, "failed_imports": failed, "resident": resident}
     if not config["hardened"]:
-        return PlainForker(), lockdown.Plan(base, None, None, os.getpid(), None, linux, False), report
+        return PlainForker(), lockdown.Plan(base, None, None, os.getpid(), linux, False), report
     if not linux:  # macOS: the profile around this process is the jail
         active.append("seatbelt")
-        return PlainForker(), lockdown.Plan(base, None, None, None, None, False, True), report
+        return PlainForker(), lockdown.Plan(base, None, None, None, False, True), report
     return _harden(config, places, base, report)
 
 
@@ -78,6 +81,7 @@ def _harden(
     root = os.geteuid() == 0
     forker: Any = PlainForker()
     if "namespaces" not in without:
+        _refuse_threads()
         forker = namespaces.isolate(places)
         active |= {"pid-namespace", "mount-namespace", "network-namespace", "ipc-namespace"}
     elif root:
@@ -95,10 +99,8 @@ def _harden(
     else:
         missing["no-executable-memory"] = "JAX compiles to machine code"
     kept = seccomp.build(seccomp.Rules(opening, jax, jax), machine)
-    processes = (_THREADS if private else None) if jax else 1
-    # the user's others count: those of calls beside this one must not take its share
-    further = _THREADS * int(config["parallel"]) if jax and not private else None
-    plan = lockdown.Plan(base, kept, rules, None if private else os.getpid(), processes, True, True, further)
+    parent, threads = None if private else os.getpid(), _THREADS if jax else 0
+    plan = lockdown.Plan(base, kept, rules, parent, True, True, threads, int(config["parallel"]), jax and private)
     _try_out(forker, plan, active)
     report["active"] = sorted(active)
     return forker, plan, report
@@ -117,6 +119,20 @@ def _landlock(
     if jax:  # the compiler loads shared libraries late
         paths += sorted(_mapped_files())
     return landlock.ruleset(paths, version)
+
+
+def _refuse_threads() -> None:
+    """Say why there will be no namespaces, which a process of several threads cannot enter.
+
+    Raises:
+        RuntimeError: a library has started a thread.
+    """
+    names = []
+    for thread in sorted(os.listdir("/proc/self/task"), key=int):
+        with open(f"/proc/self/task/{thread}/comm") as comm:
+            names.append(comm.read().strip())
+    if len(names) > 1:
+        raise RuntimeError(f"a library has started a thread ({', '.join(names[1:])}), so that there can be no namespaces")
 
 
 def _mapped_files() -> set[str]:

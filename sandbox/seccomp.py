@@ -42,12 +42,9 @@ PLAIN = (
     "ppoll",
     "select",
     "pselect6",
-    "fadvise64",
     "munmap",
     "mremap",
-    "madvise",
     "brk",
-    "mincore",
     "rt_sigaction",
     "rt_sigprocmask",
     "rt_sigreturn",
@@ -111,6 +108,9 @@ _NAMESPACE_FLAGS = 0x7E020080
 _IOCTLS = (0x5401, 0x5451, 0x5450, 0x541B)  # TCGETS, FIOCLEX, FIONCLEX, FIONREAD
 _FCNTLS = (0, 1, 2, 3, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
 _PRCTLS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
+_ADVICE = (0, 4, 8, 14, 15, 16, 17, 102, 103)
+"""MADV_NORMAL, DONTNEED, FREE, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP, GUARD_INSTALL and GUARD_REMOVE, which allocators use.
+None that moves pages of files into or out of memory: what is there outlives the call, and another could look."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,7 @@ def build(rules: Rules, machine: str) -> Filter:
     rule("open", _none_of(1, _REFUSED_FLAGS, ERRNO | EACCES) if rules.opening else [_ret(ERRNO | EACCES)])
     for name in ("mmap", "mprotect"):
         rule(name, [_ret(ALLOW)] if rules.executable else _none_of(2, _PROT_EXEC, ERRNO | EPERM))
+    rule("madvise", _one_of(2, _ADVICE))
     rule("ioctl", _one_of(1, _IOCTLS))
     rule("fcntl", _one_of(1, _FCNTLS))
     rule("prctl", _one_of(0, _PRCTLS))

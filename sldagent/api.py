@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sldagent.blend import Blend
     from sldagent.evolution.observer import Observer
+    from sldagent.fitting.engines import Engine
     from sldagent.sandbox.types import Mode
 
 __all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss", "resume"]
@@ -240,22 +241,28 @@ def fit(
     split_column: str | None = None,
     data: str | Path | None = None,
     seed: int = 0,
+    engine: Engine = "auto",
 ) -> Fitted:
     """Fit one given law to a table's training rows.
 
     Args:
         law: a published law's name ("chinchilla"), a formula ("E + A*N**-a"), or the path of a program file.
         loss: mse, relative, log, huber:DELTA or lad; default: the law's own, mse for a formula.
+        engine: "cpu" (numba), "jax" (an accelerator, or JAX's CPU device), or "auto": JAX where it has an accelerator and
+            the table has so many groups that this is faster.
 
-    Raises LawError, FitError, TableError.
+    Raises LawError, FitError, TableError, ConfigError.
     """
-    return fit_task(as_task(table, target, variables, group, split_column=split_column, data=data), law, loss, seed)
+    task = as_task(table, target, variables, group, split_column=split_column, data=data)
+    return fit_task(task, law, loss, seed, engine=engine)
 
 
-def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0, *, jail: Mode = "auto") -> Fitted:
+def fit_task(
+    task: Task, law: str, loss: str | None = None, seed: int = 0, *, jail: Mode = "auto", engine: Engine = "auto"
+) -> Fitted:
     """`fit` for a task: of all ways to assign a published law's variables, the one with the lowest loss.
 
-    `jail` is how a program's own fitting code is kept in.
+    `jail` is how a program's own fitting code is kept in; such code fits on the CPU, and with the engine "jax" is refused.
     """
     from sldagent.fitting.public import fit_program
     from sldagent.foreign.custom import fit_by_own_code
@@ -269,8 +276,10 @@ def fit_task(task: Task, law: str, loss: str | None = None, seed: int = 0, *, ja
     for program in programs:
         try:
             if program.custom_fit is None:
-                fits.append(fit_program(program, train, seed=seed))
+                fits.append(fit_program(program, train, seed=seed, engine=engine))
             else:
+                if engine == "jax":
+                    raise ConfigError("the engine 'jax' does not run a program's own fitting code: use engine auto or cpu")
                 with ProgramJails(jail) as jails:
                     fits.append(fit_by_own_code(program, train, jails))
         except FitError as error:

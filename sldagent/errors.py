@@ -40,12 +40,20 @@ class ArchiveError(SldagentError):
     """The archive cannot be opened, written or understood, or holds no such run or law."""
 
 
+class ArchiveUnavailable(ArchiveError):
+    """The archive's database server does not answer; what was committed before is safe."""
+
+
 class RunFailed(SldagentError):
     """A run that had begun could not go on; what it has is safe, and it can be resumed (exit code 4)."""
 
 
 class ExportError(SldagentError):
     """A law cannot be exported as asked."""
+
+
+class PlanError(SldagentError):
+    """A plan cannot be made as asked: unknown name, no optimum in the bounds, a target that the law never reaches."""
 
 
 class ConfigError(SldagentError):

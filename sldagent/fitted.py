@@ -85,14 +85,14 @@ class Fitted:
         return predict(self.program.law, self.parameters, task.X, task.group, layout_of(task))
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the law to a file; the format follows its ending (.py, .json, .tex) where not given."""
-        from sldagent.export import export_law
+        """Write the law to a file; the format follows its ending (.py, .json, .tex, .typ) where not given."""
+        from sldagent.export import ENDINGS, export_law
         from sldagent.export.files import write_text
 
         target = Path(path)
-        form = format or {".py": "python", ".json": "json", ".tex": "latex"}.get(target.suffix)
+        form = format or ENDINGS.get(target.suffix)
         if form is None:
-            raise ExportError(f"the ending of '{target}' names no format: end it in .py, .json or .tex, or give format=")
+            raise ExportError(f"the ending of '{target}' names no format: end it in {', '.join(ENDINGS)}, or give format=")
         write_text(export_law(self.document, form), target)
         return target
 

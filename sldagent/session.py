@@ -102,6 +102,8 @@ def run(
     Raises RunFailed where the run began and could not go on.
     """
     seeds = seeds or Seeds()
+    stop = stop or threading.Event()
+    archive.give_up_when(stop.is_set)
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
         config = replace(config, biases=_biases(config, proposer.families))

@@ -1,12 +1,23 @@
-"""Shared by all tests: hypothesis without deadlines (the machine may be busy), and the folder of development tables."""
+"""Shared by all tests: hypothesis without deadlines (the machine may be busy), the folder of development tables, what
+not every machine has (see `requirements`), and a PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import requirements
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 settings.register_profile(
     "sldagent", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -14,6 +25,36 @@ settings.register_profile(
 settings.load_profile("sldagent")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requires(name, ...): needs what tests/requirements.py lists under these names")
+    try:
+        requirements.required()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _needs(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("requires") for name in mark.args]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    reason = requirements.lacking(_needs(item))
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A skip of a test that needs what SLDAGENT_REQUIRE names is a failure."""
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    must = sorted(requirements.required().intersection(_needs(item)))
+    if report.skipped and must and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{requirements.VARIABLE} names {', '.join(must)}, but the test was skipped: {reason}"
+    return report  # type: ignore[return-value]
 
 
 def _data() -> Path:
@@ -34,3 +75,16 @@ def data_dir() -> Path:
 def repository() -> Path:
     """The repository's root."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server, one per session; mark its tests ``requires("postgres")``."""
+    from postgres_server import PostgresServer
+
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

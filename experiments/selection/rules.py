@@ -100,6 +100,12 @@ def close(p: Pool, mask: NDArray[np.bool_], nats: float, joint: float) -> int:
     return lowest(mask & (p.mdl <= p.mdl[mask].min() + nats), p.weighted(joint))
 
 
+def even(p: Pool, mask: NDArray[np.bool_], width: float, joint: float) -> NDArray[np.bool_]:
+    """Those of the masked laws that along no variable's cuts are worse than the law of lowest X by more than a factor."""
+    means = p.by_variable()[1]
+    return mask & (means <= means[int(np.argmin(p.weighted(joint)))] + np.log(width)).all(axis=1)
+
+
 def medoid(p: Pool, mask: NDArray[np.bool_], weight: float = 0.0) -> int:
     """The law nearest to the median prediction of the masked laws beyond the data (plus `weight` x MDL rank)."""
     assert p.beyond is not None
@@ -131,6 +137,10 @@ def rules() -> dict[str, Rule]:
                 every[f"X in {nats} nats, max({w}, SE <= 2), joint {j}"] = lambda p, j=j, w=w, nats=nats: close(
                     p, near_paired(p, w, 2.0, joint=j), nats, j
                 )
+    for gate in (1.5, 2.0, 2.5, 3.0, 4.0):
+        every[f"X in 2 nats, max(1.5, SE <= 2), joint 0.5, even {gate}"] = lambda p, gate=gate: close(
+            p, even(p, near_paired(p, 1.5, 2.0, joint=0.5), gate, 0.5), 2.0, 0.5
+        )
     for j in (0.33, 0.5, 0.67, 0.8, 1.0):
         every[f"X, joint {j}"] = lambda p, j=j: int(np.argmin(p.weighted(j)))
         for w in (1.25, 1.5, 2.0):
@@ -161,8 +171,8 @@ def main() -> None:
         regret = np.array([p.judged.max() for p in pools]) - scores
         lines.append((regret.mean(), float(np.median(regret)), regret.max(), name, scores))
     for mean, median, worst, name, scores in sorted(lines, key=lambda line: line[0])[: args.top]:
-        print(f"{name:38s} mean {mean:.3f} median {median:.3f} worst {worst:.3f}  {' '.join(f'{s:.2f}' for s in scores)}")
-    print(f"{'best in pool':38s} {' ' * 36} {' '.join(f'{p.judged.max():.2f}' for p in pools)}")
+        print(f"{name:52s} mean {mean:.3f} median {median:.3f} worst {worst:.3f}  {' '.join(f'{s:.2f}' for s in scores)}")
+    print(f"{'best in pool':52s} {' ' * 36} {' '.join(f'{p.judged.max():.2f}' for p in pools)}")
 
 
 if __name__ == "__main__":

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from sldagent.archive.chat_models import ChatAttempt
 from sldagent.archive.columns import to_json
 from sldagent.archive.models import ChatCall, Ledger
-from sldagent.archive.write import table
+from sldagent.archive.patience import Patience
+from sldagent.archive.write import insert_new, table
 from sldagent.errors import ArchiveError
 
 AttemptState = Literal["open", "answered", "refused", "unclear", "lost"]
@@ -83,6 +85,24 @@ class Charge:
     error: str | None = None
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def persistent(method: Callable[Concatenate[ChatStore, P], T]) -> Callable[Concatenate[ChatStore, P], T]:
+    """A method that is called again where the server was lost on the way.
+
+    Every method may be: a second time changes nothing, except that `begin` may leave an attempt open more, which is
+    then charged at its worst, like every attempt whose end nobody knows.
+    """
+
+    @wraps(method)
+    def call(self: ChatStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.patience.persist(lambda _: method(self, *args, **kwargs))
+
+    return call
+
+
 class ChatStore:
     """The calls of an archive; `Archive.chats` makes it.  Safe to use from several threads.
 
@@ -90,20 +110,22 @@ class ChatStore:
     """
 
     def __init__(
-        self, read: Callable[[], AbstractContextManager[Connection]], write: Transaction, clock: Callable[[], datetime]
+        self, read: Callable[[], AbstractContextManager[Connection]], write: Transaction, clock: Callable[[], datetime],
+        patience: Patience | None = None,
     ):
         self._read = read
         self._write = write
         self._clock = clock
+        self.patience = patience or Patience()
 
     # Writing
     #
 
+    @persistent
     def begin(self, run: str, call: CallRecord, reserved_tokens: int, reserved_usd: float | None) -> int:
         """Write the request, where it is new, and an open attempt; returns the attempt's number."""
         with self._write("record a request") as connection:
-            if connection.scalar(select(ChatCall.key).where(ChatCall.key == call.key)) is None:
-                connection.execute(insert(table(ChatCall)), self._row(call))
+            insert_new(connection, ChatCall, self._row(call))
             last = connection.scalar(select(func.max(ChatAttempt.n)).where(ChatAttempt.run == run))
             n = 0 if last is None else int(last) + 1
             values = {
@@ -115,6 +137,7 @@ class ChatStore:
             connection.execute(insert(table(ChatAttempt)), values)
         return n
 
+    @persistent
     def answer(self, run: str, n: int, call: CallRecord, charge: Charge) -> CallRecord:
         """Write an answer and what its attempt was charged, in one transaction.
 
@@ -132,11 +155,13 @@ class ChatStore:
             row = connection.execute(_calls().where(ChatCall.key == call.key)).mappings().one()
             return _call(row)
 
+    @persistent
     def end(self, run: str, n: int, charge: Charge) -> None:
         """Write how an attempt without an answer ended."""
         with self._write("record a failed request") as connection:
             self._end(connection, run, n, charge)
 
+    @persistent
     def give_up(self, key: str, error: str) -> None:
         """Write why a request will have no answer; an answer that is there stays."""
         with self._write("record a failed request") as connection:
@@ -144,6 +169,7 @@ class ChatStore:
                 update(table(ChatCall)).where(ChatCall.key == key, ChatCall.response.is_(None)).values(error=error)
             )
 
+    @persistent
     def close_open(self, run: str) -> int:
         """Mark the attempts that a dead process left open as lost, at their worst case; returns how many."""
         with self._write("close open requests") as connection:
@@ -154,16 +180,16 @@ class ChatStore:
             )
             return done.rowcount
 
+    @persistent
     def copy(self, call: CallRecord) -> None:
         """Write a call from another archive, where this one has no answer to it."""
         with self._write("copy a recorded answer") as connection:
             values = self._row(call)
-            found = connection.execute(_calls().where(ChatCall.key == call.key)).mappings().first()
-            if found is None:
-                connection.execute(insert(table(ChatCall)), values)
-            elif found["response"] is None:
-                connection.execute(update(table(ChatCall)).where(ChatCall.key == call.key).values(values))
+            insert_new(connection, ChatCall, values)
+            unanswered = update(table(ChatCall)).where(ChatCall.key == call.key, ChatCall.response.is_(None))
+            connection.execute(unanswered.values(values))
 
+    @persistent
     def book(self, run: str, k: int, keys: Sequence[str]) -> None:
         """Write what the answers that candidate `k` took cost into the run's ledger, once; a second time does
         nothing.

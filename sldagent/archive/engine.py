@@ -21,6 +21,12 @@ LOCK_SECONDS = 10.0
 """How long a writer waits for another one before it gives up."""
 
 
+_ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""PostgreSQL: a server that vanished without a word is noticed within half a minute (seconds; milliseconds)."""
+
+_SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
 @dataclass(frozen=True)
 class Address:
     """Where an archive is."""
@@ -98,11 +104,14 @@ def sqlite_uri(file: Path, mode: str) -> str:
 def make_engine(address: Address, *, read_only: bool, timeout: float = LOCK_SECONDS) -> Engine:
     """An engine whose ``begin()`` takes the write lock at once, or a read snapshot when `read_only`.
 
-    `timeout` is in seconds.  Raises ArchiveError when the driver is not installed.
+    `timeout`, in seconds, bounds the wait for a lock (SQLite) or for an answer to a try to connect (PostgreSQL).
+    Raises ArchiveError when the driver is not installed.
     """
     if address.file is None:
         try:
-            engine = create_engine(address.url, connect_args={"connect_timeout": max(2, int(timeout))})
+            engine = create_engine(
+                address.url, connect_args={"connect_timeout": max(2, int(timeout)), **_ALIVE}, pool_pre_ping=True
+            )
         except ModuleNotFoundError as error:
             raise ArchiveError(
                 f"archives on PostgreSQL need the package {error.name}; install sldagent with its 'postgres' extra"
@@ -151,5 +160,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent snapshot."""
-    with engine.begin() as connection:
+    options = _SNAPSHOT if engine.dialect.name == "postgresql" else {}
+    with engine.execution_options(**options).begin() as connection:
         yield connection

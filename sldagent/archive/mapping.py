@@ -69,6 +69,11 @@ def _value(name: str, stored: float | None, key: str, special: Mapping[str, floa
     return float(stored) if stored is not None else special.get(key, NULL_MEANS[name])
 
 
+def usable(e: Evaluation) -> bool:
+    """Whether the front may have it: valid, finite in X and complexity, and without a failure."""
+    return bool(e.valid and e.failure is None and math.isfinite(e.x) and math.isfinite(e.complexity))
+
+
 def to_rows(run: str, records: Iterable[CandidateRecord], committed: datetime) -> Rows:
     """Rows of every table for a batch of records."""
     rows = Rows()
@@ -114,6 +119,7 @@ def _add(rows: Rows, run: str, record: CandidateRecord, committed: datetime) -> 
             "committed": committed,
             "fitted_by": e.fitted_by,
             "feedback": e.feedback,
+            "usable": usable(e),
         }
     )
     for position, cut in enumerate(e.cuts):

@@ -13,7 +13,7 @@ from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 from sldagent.resources import shipped
 
-HEAD = "0005"
+HEAD = "0006"
 """The version that this release reads and writes (equal to the newest migration; tested)."""
 
 VERSION_TABLE = "archive_version"
@@ -103,8 +103,7 @@ def _other_version(place: str, found: str) -> str:
     if found in known_versions():
         return (
             f"the archive {place} has version {found} and this release uses {HEAD}; "
-            f"keep a copy and run `python -c \"from sldagent.archive.migrate import upgrade; upgrade('{place}')\"`, "
-            "or name another with --archive"
+            f"keep a copy of it, then run `sldagent archive upgrade --archive {place}`, or name another with --archive"
         )
     return (
         f"the archive {place} has version {found}, which this release (version {HEAD}) does not know; "

@@ -24,10 +24,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sldagent.archive.columns import PortableJSON, UtcDateTime
+
+_USABLE = text("usable")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -164,9 +167,11 @@ class EvaluationRow(Base):
     """engine, custom (the program's own fitting code) or custom+polish."""
     feedback: Mapped[str]
     """What that code printed and raised, marked untrusted."""
+    usable: Mapped[bool]
+    """Valid, finite and without a failure: may be on the front."""
     __table_args__ = (
         ForeignKeyConstraint(["run", "k"], ["candidate.run", "candidate.k"]),
-        Index(None, "run", "complexity", "x"),
+        Index("ix_evaluation_front", "run", "complexity", "x", "k", sqlite_where=_USABLE, postgresql_where=_USABLE),
         Index(None, "run", "x"),
     )
 

@@ -29,6 +29,8 @@ _PRAGMAS = frozenset(("table_info", "table_xinfo", "table_list", "index_list", "
 _STEPS = 100_000
 """Virtual-machine steps between two chances for Ctrl-C."""
 
+_FIRST_WORDS = frozenset(("select", "with", "values", "table", "explain", "show"))
+
 _TOKENS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | :: | :([A-Za-z_]\w*)""", re.DOTALL | re.VERBOSE
 )
@@ -101,6 +103,10 @@ def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str,
     missing = [name for name in needed if name not in parameters]
     if missing:
         raise ArchiveError(f"the query needs a value for :{missing[0]}")
+    # A read-only transaction allows some statements that do more than read, COPY ... TO PROGRAM among them.
+    first = re.sub(r"--[^\n]*|/\*.*?\*/|[\s;(]", " ", sql, flags=re.DOTALL).split()[0].lower()
+    if first not in _FIRST_WORDS:
+        raise ArchiveError(f"the query begins with {first.upper()!r}; only reading is possible here, with SELECT")
     with explained(place, "read it"):
         pooled = engine.raw_connection()
     try:

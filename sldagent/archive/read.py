@@ -21,12 +21,14 @@ from sldagent.archive.models import (
     Parentage,
     Run,
 )
-from sldagent.archive.records import CandidateRecord, CandidateRow, RunRecord, ScoringRecord
+from sldagent.archive.records import CandidateRecord, CandidateRow, LightRow, RunRecord, ScoringRecord
 from sldagent.archive.sessions import spent
 from sldagent.errors import ArchiveError
 
 CHUNK = 500
 """Candidates read at a time."""
+LIGHT_CHUNK = 20_000
+"""Light rows read at a time."""
 
 
 def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
@@ -45,11 +47,7 @@ def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
 
 def _run_record(connection: Connection, row: RowMapping, shortlist: tuple[int, ...]) -> RunRecord:
     values: dict[str, Any] = dict(row)
-    if values["status"] == "running":  # counts are written at the end: until then they are what is committed
-        count = select(func.count()).select_from(Candidate).where(Candidate.run == values["run"])
-        failed = select(func.count()).select_from(FailureRow).where(FailureRow.run == values["run"])
-        values["candidates"] = connection.scalar(count)
-        values["failures"] = connection.scalar(failed)
+    if values["status"] == "running":  # written at the end: until then it is what its sessions have spent
         values["seconds"] = spent(connection, values["run"])
     return RunRecord(shortlist=shortlist, **values)
 
@@ -154,6 +152,9 @@ def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> lis
         rows = connection.execute(_joined(run).where(Candidate.k.in_(part))).mappings().all()
         records = _records(connection, run, rows, Parentage.k.in_(part), CutScoreRow.k.in_(part))
         found.update((record.k, record) for record in records)
+    missing = next((k for k in ks if k not in found), None)
+    if missing is not None:
+        raise ArchiveError(f"run {run} has no law {run}-{missing}")
     return [found[k] for k in ks]
 
 
@@ -185,6 +186,25 @@ def candidate_rows(connection: Connection, run: str) -> list[CandidateRow]:
                 values[name] = meaning
         result.append(CandidateRow(**values))
     return result
+
+
+def light_rows(connection: Connection, run: str, k: int, limit: int) -> list[LightRow]:
+    """The next `limit` light rows with an index above `k`, in order."""
+    c, e, f = Candidate, EvaluationRow, FailureRow
+    query = (
+        select(c.k, c.island, c.operator, c.structure, e.x, e.complexity, e.mdl, e.valid, e.fingerprint, f.reason)
+        .select_from(c)
+        .join(e, (e.run == c.run) & (e.k == c.k))
+        .outerjoin(f, (f.run == c.run) & (f.k == c.k))
+        .where(c.run == run, c.k > k)
+        .order_by(c.k)
+        .limit(limit)
+    )
+    rows = []
+    for n, island, operator, structure, x, complexity, mdl, valid, fingerprint, failure in connection.execute(query):
+        at, size, length = (math.inf if value is None else float(value) for value in (x, complexity, mdl))
+        rows.append(LightRow(n, island, operator, structure, at, size, length, bool(valid), fingerprint, failure))
+    return rows
 
 
 def front_indices(connection: Connection, run: str) -> list[int]:

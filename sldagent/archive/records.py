@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sldagent.archive.owner import Owner
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
@@ -168,6 +168,22 @@ class CandidateRow:
     train_r2: float
     failure: str
     """Reason of its failure, or ''."""
+
+
+class LightRow(NamedTuple):
+    """What a search folds over: a candidate without texts, fitted values and cut scores."""
+
+    k: int
+    island: int
+    operator: str
+    structure: str
+    x: float
+    complexity: float
+    mdl: float
+    valid: bool
+    fingerprint: str
+    failure: str | None
+    """Reason of its failure."""
 
 
 @dataclass(frozen=True)

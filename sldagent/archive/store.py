@@ -8,6 +8,8 @@ The contract, the same for every database (and tested by one suite over all of t
   it raises none of them is there.
 * A committed candidate never changes and never goes; the database itself refuses.
 * What comes out equals what went in: every number of an Evaluation, infinities and NaN included.
+* A server that goes away (PostgreSQL) is waited for, longer and longer, up to `patience` seconds; what was under way is
+  then done once, whether or not it had been committed.  A server that stays away is an ArchiveUnavailable.
 * Every error is an ArchiveError of one sentence.
 """
 
@@ -24,7 +26,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import parameters, query, read, references, sessions, write
+from sldagent.archive import check, parameters, prune, query, read, references, sessions, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
     LOCK_SECONDS,
@@ -38,11 +40,13 @@ from sldagent.archive.engine import (
 from sldagent.archive.mapping import finite
 from sldagent.archive.migrate import ensure_current
 from sldagent.archive.owner import Owner, this_process
+from sldagent.archive.patience import PATIENCE, Patience
 from sldagent.archive.query import Answer
 from sldagent.archive.records import (
     CandidateRecord,
     CandidateRow,
     FinalStatus,
+    LightRow,
     Note,
     Origin,
     ReferenceRecord,
@@ -73,11 +77,14 @@ def utc_now() -> datetime:
 class Archive:
     """An open archive; make one with `Archive.open` and use it as a context manager."""
 
-    def __init__(self, address: Address, engine: Engine, *, read_only: bool, clock: Clock) -> None:
+    def __init__(
+        self, address: Address, engine: Engine, *, read_only: bool, clock: Clock, patience: Patience | None = None
+    ) -> None:
         self._address = address
         self._engine = engine
         self._read_only = read_only
         self._clock = clock
+        self._patience = patience or Patience()
         self._held: dict[str, _Held] = {}
 
     @classmethod
@@ -88,6 +95,7 @@ class Archive:
         read_only: bool = False,
         create: bool = True,
         timeout: float = LOCK_SECONDS,
+        patience: float = PATIENCE,
         clock: Clock = utc_now,
     ) -> Archive:
         """Open an archive, making it first where there is none.
@@ -96,7 +104,8 @@ class Archive:
             url: ``sqlite:///FILE``, a file name, or ``postgresql://USER@HOST/DATABASE``.
             read_only: never write, and never make one.
             create: False refuses an archive that does not exist.
-            timeout: seconds to wait for another process's write to end.
+            timeout: seconds to wait for another process's write to end, or for a server that does not answer yet.
+            patience: seconds to wait for a server that goes away later.
             clock: tells the time of commits.
 
         Raises ArchiveError: no such archive or folder, not writable, not an archive, damaged, or of another
@@ -106,11 +115,12 @@ class Archive:
         check_file(address, read_only=read_only, create=create)
         engine = make_engine(address, read_only=read_only, timeout=timeout)
         try:
-            ensure_current(engine, address, create=create and not read_only)
+            wait = Patience(timeout if address.file is None else 0.0)
+            wait.persist(lambda _: ensure_current(engine, address, create=create and not read_only))
         except BaseException:
             engine.dispose()
             raise
-        return cls(address, engine, read_only=read_only, clock=clock)
+        return cls(address, engine, read_only=read_only, clock=clock, patience=Patience(patience))
 
     @property
     def place(self) -> str:
@@ -143,15 +153,35 @@ class Archive:
         with explained(self.place, action), reading(self._engine) as connection:
             yield connection
 
-    @contextmanager
-    def _writing(self, run: str, action: str) -> Iterator[tuple[Connection, _Held]]:
-        """A transaction that adds to a run which this object still holds."""
+    def _once(
+        self, action: str, work: Callable[[Connection], object], done: Callable[[Connection], bool] = lambda _: False
+    ) -> None:
+        """`work` in a write transaction, again after the server was lost; `done` finds what had been committed."""
+
+        def attempt(first: bool) -> None:
+            with self._write(action) as connection:
+                if first or not done(connection):
+                    work(connection)
+
+        self._patience.persist(attempt)
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """End a wait for a lost server early when `condition` holds."""
+        self._patience.give_up_when = condition
+
+    def _once_more(
+        self, run: str, action: str, work: Callable[[Connection, _Held], object], done: Callable[[Connection], bool]
+    ) -> None:
+        """`_once` for a run that this object holds, and still holds when the transaction begins."""
         held = self._held.get(run)
         if held is None:
             raise ArchiveError(f"run {run} is not being written here: only the process that works on a run may add to it")
-        with self._write(action) as connection:
+
+        def fenced(connection: Connection) -> None:
             sessions.hold(connection, run, held.session)
-            yield connection, held
+            work(connection, held)
+
+        self._once(action, fenced, done)
 
     # Writing
     #
@@ -195,7 +225,8 @@ class Archive:
             owner: the process that works on the run; None: this one.
         """
         now = self._clock()
-        with self._write("start a run") as connection:
+
+        def work(connection: Connection) -> None:
             write.start_run(
                 connection, run=run, task=task, seed=seed, config=config, card=card, mode=mode, islands=islands, started=now,
             )  # fmt: skip
@@ -203,9 +234,11 @@ class Archive:
                 sessions.keep_origin(connection, run, origin, tuple(seeds))
             references.add(connection, run, reference_programs)
             write.add_notes(connection, run, notes, now)
-            number = sessions.begin(connection, run, owner or this_process(), pool, now)
-        self._held[run] = _Held(len(islands), number)
-        return number
+            sessions.begin(connection, run, owner or this_process(), pool, now)
+
+        self._once("start a run", work, lambda c: write.started(c, run, now))
+        self._held[run] = _Held(len(islands), 0)
+        return 0
 
     def resume_run(self, run: str, seen: SessionRecord | None, *, pool: str = "", owner: Owner | None = None) -> Resumed:
         """Take a run over; this object is its writer from here on.
@@ -224,9 +257,17 @@ class Archive:
         Raises ArchiveError; what was committed before stays.
         """
         now = self._clock()
-        with self._writing(run, "commit candidates") as (connection, held):
+
+        def work(connection: Connection, held: _Held) -> None:
             write.commit(connection, run, records, held.islands, now)
             write.add_notes(connection, run, notes, now)
+
+        self._once_more(
+            run,
+            "commit candidates",
+            work,
+            lambda c: write.committed(c, run, records) if records else write.logged(c, run, notes, now),
+        )
 
     def finish_run(
         self,
@@ -249,22 +290,24 @@ class Archive:
         `seconds` is the search time of the whole run, `session_seconds` that of the present session (None: the same).
         """
         mine = seconds if session_seconds is None else session_seconds
-        with self._writing(run, "finish a run") as (connection, held):
+        finished = self._clock()
+
+        def work(connection: Connection, held: _Held) -> None:
             write.finish_run(
                 connection, run, status=status, choice=choice, shortlist=shortlist, reason=reason,
-                candidates=candidates, failures=failures, seconds=seconds, extra=extra or {},
-                finished=self._clock(),
+                candidates=candidates, failures=failures, seconds=seconds, extra=extra or {}, finished=finished,
             )  # fmt: skip
             shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
-            write.add_notes(connection, run, notes, self._clock())
-            sessions.end(connection, run, held.session, status, finite(mine) or 0.0, self._clock())
+            write.add_notes(connection, run, notes, finished)
+            sessions.end(connection, run, held.session, status, finite(mine) or 0.0, finished)
+
+        self._once_more(run, "finish a run", work, lambda c: write.finished(c, run, finished))
         del self._held[run]
 
     def materialise_parameters(self, run: str, ks: Sequence[int]) -> None:
         """Write the fitted values of these candidates as rows of `parameter`, where they are not yet."""
-        with self._write("write parameters") as connection:
-            parameters.materialise(connection, read.resolve_run(connection, run), ks)
+        self._once("write parameters", lambda c: parameters.materialise(c, read.resolve_run(c, run), ks))
 
     def log_scoring(self, law_id: str, split: str, source: str, rows: int, metrics: Mapping[str, Any]) -> None:
         """Log that a law read rows outside training.
@@ -272,18 +315,27 @@ class Archive:
         `metrics` holds ``r2``, ``nmse``, ``nmae`` and, by target, ``per_target``.  A law that is not in this
         archive (an exported file) is logged by its id alone.
         """
-        with self._write("log a scoring") as connection:
+        created = self._clock()
+
+        def work(connection: Connection) -> None:
             key: tuple[str, int] | None
             try:
                 key = read.resolve_law(connection, law_id)
             except ArchiveError:
                 key = None
             law = law_id if key is None else f"{key[0]}-{key[1]}"
-            write.add_scoring(connection, law, key, split, source, rows, metrics, self._clock())
+            write.add_scoring(connection, law, key, split, source, rows, metrics, created)
+
+        self._once("log a scoring", work, lambda c: write.scored(c, split, source, created))
 
     def chats(self) -> ChatStore:
         """The calls to language models: requests, answers, attempts and what they cost."""
-        return ChatStore(self._read, self._write, self._clock)
+        return ChatStore(self._read, self._write, self._clock, self._patience)
+
+    def prune(self, keep: int, kinds: Sequence[str], *, dry_run: bool = False) -> dict[str, int]:
+        """Let go of bulky rows of ended runs but the newest `keep` (see `sldagent.archive.prune`); rows by kind."""
+        with self._read() if dry_run else self._write("prune it") as connection:
+            return prune.prune(connection, keep, kinds, dry_run=dry_run)
 
     def sessions(self) -> SessionStore:
         """Who works, or worked, on the runs."""
@@ -291,6 +343,11 @@ class Archive:
 
     # Reading
     #
+
+    def check(self, *, contents: bool = True) -> list[str]:
+        """What is wrong with the archive, one sentence each (see `sldagent.archive.check`)."""
+        with self._read() as connection:
+            return list(check.findings(connection, contents=contents))
 
     def runs(self) -> list[RunRecord]:
         """All runs, newest first."""
@@ -318,6 +375,24 @@ class Archive:
                 return
             last = chunk[-1].k
             yield from chunk
+
+    def light(self, run_id: str, after: int = -1) -> Iterator[LightRow]:
+        """The light rows of a run's candidates above index `after`, in order, read some thousands at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        chunk: list[LightRow] = []
+        while True:
+            with self._read() as connection:
+                chunk = read.light_rows(connection, run, after, read.LIGHT_CHUNK)
+            if not chunk:
+                return
+            after = chunk[-1].k
+            yield from chunk
+
+    def laws(self, run_id: str, ks: Sequence[int]) -> list[CandidateRecord]:
+        """Several candidates of a run, in the order of `ks`.  Raises ArchiveError where one is missing."""
+        with self._read() as connection:
+            return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
 
     def references(self, run_id: str) -> list[ReferenceRecord]:
         """The program files that a run was given, in order."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from sldagent.archive import models
 from sldagent.archive.columns import to_json
@@ -94,12 +95,58 @@ def commit(connection: Connection, run: str, records: Iterable[CandidateRecord],
     _insert(connection, models.CutScoreRow, rows.cut_score)
     _insert(connection, models.GroupFit, rows.group_fit)
     _insert(connection, models.FailureRow, rows.failure)
+    count = {
+        "candidates": models.Run.candidates + len(batch),
+        "failures": models.Run.failures + len(rows.failure),
+    }
+    connection.execute(update(models.Run).where(models.Run.run == run).values(count))
     return len(batch)
+
+
+def committed(connection: Connection, run: str, records: Sequence[CandidateRecord]) -> bool:
+    """Whether a commit of these records, which lost its answer, is there: it is whole or absent."""
+    if not records:
+        return True
+    first = select(models.Candidate.k).where(models.Candidate.run == run, models.Candidate.k == records[0].k)
+    return connection.scalar(first) is not None
 
 
 def _insert(connection: Connection, model: type[models.Base], rows: list[Row]) -> None:
     if rows:
         connection.execute(insert(table(model)), rows)
+
+
+def started(connection: Connection, run: str, at: datetime) -> bool:
+    """Whether this run was started at this moment."""
+    there = select(models.Run.run).where(models.Run.run == run, models.Run.started == at)
+    return connection.scalar(there) is not None
+
+
+def finished(connection: Connection, run: str, at: datetime) -> bool:
+    """Whether this run was finished at this moment."""
+    there = select(models.Run.run).where(models.Run.run == run, models.Run.finished == at)
+    return connection.scalar(there) is not None
+
+
+def logged(connection: Connection, run: str, notes: Sequence[Note], at: datetime) -> bool:
+    """Whether these lines, written at one moment and together, are in the run's log."""
+    e = models.Event
+    texts = [e.message == note.message for note in notes[:1]]
+    there = select(e.n).where(e.run == run, e.created == at, *texts)
+    return connection.scalar(there.limit(1)) is not None
+
+
+def scored(connection: Connection, split: str, source: str, at: datetime) -> bool:
+    """Whether a scoring of this source was logged at this moment."""
+    s = models.Scoring
+    there = select(s.id).where(s.created == at, s.split == split, s.source == source)
+    return connection.scalar(there.limit(1)) is not None
+
+
+def insert_new(connection: Connection, model: type[models.Base], row: Row) -> None:
+    """Add a row unless one with its key is there, whoever adds it at the same time."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table(model)).on_conflict_do_nothing(), row)
 
 
 def add_notes(connection: Connection, run: str, notes: Sequence[Note], created: datetime) -> None:

@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--loss", metavar="LOSS", help="mse, relative, log, huber:DELTA or lad (default: the law's own)")
     parser.add_argument("--seed", metavar="N", type=seed_int, default=0, help="of the random starts (default: 0)")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "cpu", "jax"),
+        default="auto",
+        help="cpu, jax (an accelerator, or JAX's CPU device), or whichever is faster (default: auto)",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="also export the law (.py, .json or .tex)")
     add_roles(parser)
     add_jail(parser)
@@ -32,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.report.parameters import parameter_lines
 
     task = load_task(args, args.table)
-    fitted = fit_task(task, args.law, args.loss, args.seed, jail=args.jail)
+    fitted = fit_task(task, args.law, args.loss, args.seed, jail=args.jail, engine=args.engine)
     if args.output is not None:
         fitted.export(args.output)
     if args.json:

@@ -27,10 +27,13 @@ VERBS: dict[str, str] = {
     "show": "show one law: formula, parameters, error per cut, ancestry",
     "compare": "compare two laws, on the same cuts and ten times beyond the data",
     "sql": "ask the archive in SQL (read-only)",
+    "archive": "care for the archive: upgrade, check, copy, backup, prune",
     "fit": "fit one given law to a table",
     "predict": "predict with a law for the rows of a table",
     "score": "score a law on a table's test rows; the archive keeps a record",
-    "export": "write a law as Python, JSON, LaTeX or SymPy",
+    "plan": "decide by a law: spend compute, choose settings, price a target, pick the next runs",
+    "export": "write a law as Python (numpy, JAX, PyTorch), JSON, SymPy, LaTeX, Typst or a package",
+    "import": "bring an exported law into an archive",
     "bench": "discover on a suite of tables and score beside published figures",
     "tasks": "list the built-in tasks",
     "laws": "list the catalogue of published laws",
@@ -39,6 +42,8 @@ VERBS: dict[str, str] = {
 
 FAILED = 4
 """Exit code of a run that began and could not go on."""
+_MODULES = {"import": "import_law"}
+"""Modules of verbs whose names are Python's own words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +93,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, Any]:
     for name, summary in VERBS.items():
         sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
-            module = import_module(f"sldagent.cli.{name}")
+            module = import_module(f"sldagent.cli.{_MODULES.get(name, name)}")
             module.add_arguments(sub)
     return parser, module

@@ -11,9 +11,11 @@ import numpy as np
 from sldagent.evaluation.result import Evaluation
 
 NEAR = math.log(1.5)
-"""Laws within this of the best X are always candidates for the choice."""
+"""Laws within this of the best X are candidates for the choice."""
 FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
+GATE = math.log(3.0)
+"""Nor are laws whose error along any one variable's cuts is this much above that of the law of best X."""
 CLOSE = 2.0
 """Description lengths (nats) closer than this to the lowest are alike: X decides among them."""
 
@@ -38,12 +40,20 @@ def paired_error(a: Evaluation, b: Evaluation) -> float:
     return float(np.std(a.x_boot - b.x_boot))
 
 
+def by_variable(evaluation: Evaluation) -> dict[str, float]:
+    """Mean log error over the cuts of each variable (``joint``: of the joint direction)."""
+    errors: dict[str, list[float]] = {}
+    for cut in evaluation.cuts:
+        errors.setdefault(cut.variable, []).append(cut.log_mse)
+    return {variable: float(np.mean(values)) for variable, values in errors.items()}
+
+
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, those within 2 nats
-    of the lowest MDL; of these the lowest X.  If that law does not beat the best catalogue law by one paired standard error,
-    the catalogue law is recommended.
+    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, and that along no
+    variable's cuts give way by more than ln 3, those within 2 nats of the lowest MDL; of these the lowest X.  If that law
+    does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
 
     Args:
         entries: (candidate index, evaluation), in any order; equal laws resolve to the earlier index.
@@ -79,10 +89,13 @@ class _Pick:
 def _pick(usable: Sequence[tuple[int, Evaluation]]) -> _Pick:
     """See `choose`: near the best X, then nearly the lowest MDL, then the lowest X."""
     _, best = min(usable, key=lambda i: (i[1].x, i[0]))
+    along = by_variable(best)
     near = []
     for k, e in usable:
         gap = e.x - best.x
-        if gap <= NEAR or (gap <= FAR and gap <= paired_error(e, best)):
+        if not (gap <= NEAR or (gap <= FAR and gap <= paired_error(e, best))):
+            continue
+        if all(error <= along.get(variable, math.inf) + GATE for variable, error in by_variable(e).items()):
             near.append((e.mdl, k, e))
     lowest = min(mdl for mdl, _, _ in near)
     near.sort(key=lambda i: (0, i[2].x, i[1]) if i[0] <= lowest + CLOSE else (1, i[0], i[1]))

@@ -18,7 +18,7 @@ from sldagent.archive.records import (
     SeedRecord,
 )
 from sldagent.archive.sessions import Resumed
-from sldagent.errors import ArchiveError
+from sldagent.errors import ArchiveError, ArchiveUnavailable
 from sldagent.evaluation.choice import choose
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
@@ -118,6 +118,7 @@ def discover(
         The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
 
     Raises:
+        ArchiveUnavailable: the archive's server went away and stayed away; the run is paused and can be resumed.
         ArchiveError: the archive cannot be written.  Whatever the exception, committed candidates are written
             as far as the archive takes them, and the run is marked failed (stopped for a KeyboardInterrupt).
     """
@@ -174,9 +175,19 @@ def _conduct(
                 run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
                 candidates=committed, failures=failures, seconds=rule.seconds, session_seconds=rule.session_seconds,
             )
+        if isinstance(error, ArchiveUnavailable):
+            raise ArchiveUnavailable(f"{error}; {paused(run)}") from error
         raise
     observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
     return summary
+
+
+def paused(run: str) -> str:
+    """What to tell the user of a run whose archive went away."""
+    return (
+        f"run {run} is paused, everything committed is safe: when the archive is back, go on with 'sldagent resume {run}' "
+        "and the same --archive"
+    )
 
 
 def _counts(past: Past, search: Search) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.compact import TextIndex
 from sldagent.evolution.emphasis import OPERATOR, best_without, repeats
 from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import pick_parents
@@ -57,8 +58,8 @@ class Planner:
         self._proposer = proposer
         self._read = read
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
-        self._first: dict[str, int] = {}
-        self._seen: set[str] = set()
+        self._first = TextIndex()
+        """First candidate with this key or, under its own hash, this structure."""
 
     def plan(self, k: int, state: SearchState) -> Planned:
         """Candidate `k`, proposed from `state`: a seed of generation 0, or a child of its island."""
@@ -71,7 +72,7 @@ class Planner:
         else:
             context = Context(
                 k=k, island=island, temperature=config.temperature(island), bias=config.bias(island),
-                parents=self._parents(k, island, state), seen=self._seen, credit=dict(state.credit),
+                parents=self._parents(k, island, state), seen=self._first, credit=dict(state.credit),
                 emphasis=state.trial.emphasis,
             )
             proposal = self._proposer.propose(context, generator(config.seed, k, "propose"))
@@ -85,7 +86,7 @@ class Planner:
     def _planned(self, k: int, island: int, proposal: Proposal) -> Planned:
         structure, key = structure_hash(proposal.program.law), program_key(proposal.program)
         first = self._first.setdefault(key, k)
-        self._seen.update((structure, key))
+        self._first.setdefault(structure, k)
         return Planned(k, island, proposal, structure, None if first == k else first)
 
     def _twin(self, k: int, state: SearchState) -> Proposal | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.compact import Figures, TextIndex
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.emphasis import OPERATOR, Trial
 from sldagent.evolution.front import ParetoFront, Point
@@ -65,8 +66,8 @@ class SearchState:
         self.trial = Trial()
         self.last_change = -1
         self.reset_at: list[int | None] = [None] * config.islands
-        self._figures: dict[int, tuple[float, float]] = {}
-        self._fingerprints: dict[str, tuple[float, int]] = {}
+        self._figures = Figures()
+        self._fingerprints = TextIndex()
         self._front_members: dict[int, Member] = {}
 
     @property
@@ -81,8 +82,9 @@ class SearchState:
 
     def settle(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation to commit next: a failure if an earlier law, no more complex, predicts the same."""
-        if evaluation.failure is None and evaluation.fingerprint in self._fingerprints:
-            complexity, k = self._fingerprints[evaluation.fingerprint]
+        k = self._fingerprints.get(evaluation.fingerprint)
+        if evaluation.failure is None and k is not None:
+            _, complexity = self._figures[k]
             if complexity <= evaluation.complexity:
                 detail = f"predicts the same as candidate {k}, which is no more complex"
                 return dataclasses.replace(evaluation, failure=Failure("same-predictions", detail))
@@ -137,7 +139,7 @@ class SearchState:
         """File a usable candidate; True when the front changed."""
         self._figures[member.k] = (member.x, member.complexity)
         if fingerprint:
-            self._fingerprints[fingerprint] = (member.complexity, member.k)
+            self._fingerprints[fingerprint] = member.k
         self.islands[island].add(member)
         if not (member.valid and self.front.add(Point(member.k, member.x, member.complexity))):
             return False

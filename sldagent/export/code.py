@@ -35,6 +35,8 @@ class Dialect:
     vector: Callable[[str], str]
     scalar: str = ""
     """Constructor that turns a bare number into the dialect's own number type where Python's would differ."""
+    lift: str = ""
+    """Constructor around arguments without a variable or parameter, where functions do not take bare numbers."""
 
 
 def source(e: Expr, dialect: Dialect) -> str:
@@ -95,7 +97,7 @@ def _text(e: Expr, dialect: Dialect) -> tuple[str, int]:
         case "pow":
             base, exponent = e.args
             left = at(base, level=ATOM)
-            if not any(n.op in ("var", "par") for n in walk(e)):
+            if _bare(e):
                 # A negative number to a fraction is nan in numpy but complex in Python, overflow inf but an error.
                 left = f"{dialect.scalar}({at(base, level=ADD)})"
             return f"{left}**{at(exponent, level=NEG)}", POW
@@ -103,7 +105,14 @@ def _text(e: Expr, dialect: Dialect) -> tuple[str, int]:
             index, vector = dialect.index(e.name), dialect.vector(e.over)
             return f"sum({at(e.args[0], level=ADD)} for {index} in range(len({vector})))", ATOM
         case name:
-            return dialect.call(name, tuple(at(a, level=ADD) for a in e.args)), ATOM
+            texts = [at(a, level=ADD) for a in e.args]
+            lifted = [f"{dialect.lift}({t})" if dialect.lift and _bare(a) else t for a, t in zip(e.args, texts, strict=True)]
+            return dialect.call(name, tuple(lifted)), ATOM
+
+
+def _bare(e: Expr) -> bool:
+    """Whether only numbers occur in it."""
+    return not any(n.op in ("var", "par") for n in walk(e))
 
 
 def _sum(e: Expr, dialect: Dialect) -> str:

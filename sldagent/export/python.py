@@ -1,10 +1,10 @@
-"""A law as a plain Python file: numpy only, no dependency on sldagent.
+"""A law as a plain Python file that needs numpy, JAX or PyTorch alone, never sldagent.
 
 The file holds the parameters of every group and ``predict(<variables>, group=None)``.  Variables are the
 task's, in the task's order, each an argument that may be given by position or by name; the members of a
 vector are arguments of their own. Scalars and arrays broadcast against each other and against `group`.  One
 target: the result has the broadcast shape; several targets: one more axis at the end, in the order of
-``TARGETS``.
+``TARGETS``.  Under JAX and PyTorch the variables may be traced or carry gradients; groups are always names.
 """
 
 from __future__ import annotations
@@ -16,70 +16,11 @@ from typing import Any
 
 from sldagent.export.code import Dialect, assignment, comment, fresh, lines, literal, number, source
 from sldagent.export.document import check_document
+from sldagent.export.flavours import GROUP_INDEX, NUMPY, Flavour
 from sldagent.laws.expr import TARGET_INDEX, Expr, walk
 from sldagent.laws.inspect import expressions, parameter_axes, uses_targets
 from sldagent.laws.program import Law
 from sldagent.laws.render import render_expr
-
-_CONSTANTS = (
-    "np",
-    "group",
-    "GROUPS",
-    "TARGETS",
-    "RANGES",
-    "PARAMETERS",
-    "predict",
-    "sum",
-    "range",
-    "len",
-    "float",
-    "ValueError",
-    "_group_index",
-    "_sigmoid",
-    "_softplus",
-    "_smoothmin",
-    "_smoothmax",
-)
-"""Names of the generated module that neither a variable nor a parameter may hide."""
-
-_HELPERS = {
-    "sigmoid": '''
-        def _sigmoid(x):
-            """1 / (1 + exp(-x)) without overflow."""
-            e = np.exp(-np.abs(x))
-            return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-        ''',
-    "softplus": '''
-        def _softplus(x):
-            """log(1 + exp(x)) without overflow."""
-            return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-        ''',
-    "smoothmin": '''
-        def _smoothmin(x, y, s):
-            """-log(exp(-x s) + exp(-y s)) / s."""
-            return -np.logaddexp(-x * s, -y * s) / s
-        ''',
-    "smoothmax": '''
-        def _smoothmax(x, y, s):
-            """log(exp(x s) + exp(y s)) / s."""
-            return np.logaddexp(x * s, y * s) / s
-        ''',
-}
-
-_GROUP_INDEX = '''
-    def _group_index(group):
-        """Position of each group's name in GROUPS, in the shape of `group`."""
-        if group is None:
-            if len(GROUPS) > 1:
-                raise ValueError(f"pass group=..., one of {', '.join(GROUPS)}: each has its own parameters")
-            return np.zeros((), dtype=int)
-        names = np.asarray(group, dtype=object)
-        positions = {name: k for k, name in enumerate(GROUPS)}
-        for name in names.flat:
-            if str(name) not in positions:
-                raise ValueError(f"unknown group {name!r}: the law knows {', '.join(GROUPS)}")
-        return np.array([positions[str(name)] for name in names.flat], dtype=int).reshape(names.shape)
-    '''
 
 
 @dataclass(frozen=True)
@@ -95,24 +36,21 @@ class _Names:
     """Local helpers of `predict`: rows, shape, result, columns."""
 
 
-def python_source(document: Mapping[str, Any]) -> str:
+def python_source(document: Mapping[str, Any], flavour: Flavour = NUMPY) -> str:
     """The text of the file.  Raises ExportError where the document is incomplete."""
     law = check_document(document, "the law").law
-    names = _names(document, law)
-    parts = [
-        _docstring(document, law, names),
-        "import numpy as np",
-        _constants(document, law),
-        *(textwrap.dedent(text).strip() for text in _helpers(law)),
-        _predict(document, law, names),
+    names = _names(document, law, flavour)
+    head = [_docstring(document, law, names), "\n".join(flavour.imports), *flavour.settings, _constants(document, law)]
+    body = [
+        *(textwrap.dedent(text).strip() for text in _helpers(law, flavour)),
+        _predict(document, law, names, flavour),
     ]
-    head, body = parts[:3], parts[3:]
     return "\n\n".join(head) + "\n\n\n" + "\n\n\n".join(body) + "\n"
 
 
-def _names(document: Mapping[str, Any], law: Law) -> _Names:
-    variables = fresh([v["symbol"] for v in document["variables"]], _CONSTANTS)
-    taken = [*_CONSTANTS, *variables.values()]
+def _names(document: Mapping[str, Any], law: Law, flavour: Flavour) -> _Names:
+    variables = fresh([v["symbol"] for v in document["variables"]], flavour.taken)
+    taken = [*flavour.taken, *variables.values()]
     vectors = fresh([*document["vectors"], *(name for name, _ in law.vectors)], taken)
     taken += vectors.values()
     parameters = fresh([p.name for p in law.parameters], taken)
@@ -121,7 +59,7 @@ def _names(document: Mapping[str, Any], law: Law) -> _Names:
     indices = fresh([TARGET_INDEX, *bound], taken)
     taken += indices.values()
     return _Names(
-        variables, vectors, parameters, indices, fresh(["rows", "shape", "result", "columns"], taken)
+        variables, vectors, parameters, indices, fresh(["rows", "shape", "place", "result", "columns"], taken)
     )
 
 
@@ -249,12 +187,12 @@ def _array(values: Any, depth: int, used: int) -> str:
     return "[\n" + "".join(f"{pad}{p},\n" for p in parts) + "    " * depth + "]"
 
 
-def _helpers(law: Law) -> list[str]:
+def _helpers(law: Law, flavour: Flavour) -> list[str]:
     used = {e.op for root in expressions(law) for e in walk(root)}
-    return [_GROUP_INDEX, *(text for name, text in _HELPERS.items() if name in used)]
+    return [GROUP_INDEX, *flavour.always, *(text for name, text in flavour.helpers.items() if name in used)]
 
 
-def _predict(document: Mapping[str, Any], law: Law, names: _Names) -> str:
+def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flavour) -> str:
     """The function itself."""
     arguments, local = list(names.variables.values()), names.local
     several = len(document["targets"]) > 1 or uses_targets(law)
@@ -265,13 +203,20 @@ def _predict(document: Mapping[str, Any], law: Law, names: _Names) -> str:
     out += [f"    {local['rows']} = _group_index(group)"]
     shapes = ", ".join([*(f"np.shape({a})" for a in arguments), f"{local['rows']}.shape"])
     out += [f"    {local['shape']} = np.broadcast_shapes({shapes})"]
-    for symbol in _used_symbols(document, law):
-        out.append(f"    {names.variables[symbol]} = np.asarray({names.variables[symbol]}, dtype=float)")
+    used = [names.variables[symbol] for symbol in _used_symbols(document, law)]
+    if flavour.place:
+        out.append(f"    {local['place']} = {flavour.place.format(', '.join(used))}")
+    for argument in used:
+        out.append(f"    {argument} = {flavour.variable.format(argument, place=local['place'])}")
     for p in law.parameters:
         rows = "0" if p.scope == "shared" else local["rows"]
-        out.append(f"    {names.parameters[p.name]} = PARAMETERS[{literal(p.name)}][{rows}]")
-    out += ['    with np.errstate(all="ignore"):', *_body(document, law, names, several)]
-    return "\n".join(out)
+        value = flavour.parameter.format(f"PARAMETERS[{literal(p.name)}][{rows}]", place=local["place"])
+        out.append(f"    {names.parameters[p.name]} = {value}")
+    pad = "    "
+    if flavour.quiet:
+        out.append(f"    {flavour.quiet}:")
+        pad += "    "
+    return "\n".join([*out, *_body(document, law, names, several, flavour, pad)])
 
 
 def _predict_docstring(document: Mapping[str, Any], law: Law, names: _Names) -> list[str]:
@@ -287,29 +232,29 @@ def _predict_docstring(document: Mapping[str, Any], law: Law, names: _Names) -> 
     return [f'    """{wrapped[0]}', *(f"    {line}" for line in wrapped[1:]), '    """']
 
 
-def _body(document: Mapping[str, Any], law: Law, names: _Names, several: bool) -> list[str]:
+def _body(
+    document: Mapping[str, Any], law: Law, names: _Names, several: bool, flavour: Flavour, pad: str
+) -> list[str]:
     """Lines that end in ``return``: vectors, the expression (in a loop over targets where it has several)."""
-    dialect, local, pad = _dialect(law, names), names.local, "        "
+    dialect, local = _dialect(law, names, flavour), names.local
     out = []
     for name in law.variables:
         if name in document["vectors"]:
             members = ", ".join(names.variables[s] for s in document["vectors"][name])
             out.append(f"{pad}{names.vectors[name]} = [{members}]")
+    whole = flavour.broadcast.format(local["result"], local["shape"], place=local["place"])
     if not several:
         out += _vectors(law, names, dialect, pad)
         out += lines(law.expr, dialect, f"{local['result']} = ", pad)
-        out.append(f"    return np.array(np.broadcast_to({local['result']}, {local['shape']}))[()]")
-        return out
+        return [*out, f"    return {flavour.result.format(whole)}"]
     out.append(f"{pad}{local['columns']} = []")
     out.append(f"{pad}for {names.indices[TARGET_INDEX]} in range(len(TARGETS)):")
     out += _vectors(law, names, dialect, pad + "    ")
     out += lines(law.expr, dialect, f"{local['result']} = ", pad + "    ")
-    out.append(f"{pad}    {local['columns']}.append(np.broadcast_to({local['result']}, {local['shape']}))")
+    out.append(f"{pad}    {local['columns']}.append({whole})")
     if len(document["targets"]) == 1:
-        out.append(f"    return np.array({local['columns']}[0])[()]")
-    else:
-        out.append(f"    return np.stack({local['columns']}, axis=-1)")
-    return out
+        return [*out, f"    return {flavour.result.format(local['columns'] + '[0]')}"]
+    return [*out, f"    return {flavour.stack.format(local['columns'])}"]
 
 
 def _vectors(law: Law, names: _Names, dialect: Dialect, pad: str) -> list[str]:
@@ -328,7 +273,7 @@ def _used_symbols(document: Mapping[str, Any], law: Law) -> list[str]:
     ]
 
 
-def _dialect(law: Law, names: _Names) -> Dialect:
+def _dialect(law: Law, names: _Names, flavour: Flavour) -> Dialect:
     axes = parameter_axes(law)
 
     def variable(e: Expr) -> str:
@@ -341,14 +286,12 @@ def _dialect(law: Law, names: _Names) -> Dialect:
             return names.parameters[e.name]
         return f"{names.parameters[e.name]}[..., {', '.join(names.indices[k] for k in e.index)}]"
 
-    def call(name: str, arguments: tuple[str, ...]) -> str:
-        return f"{f'_{name}' if name in _HELPERS else f'np.{name}'}({', '.join(arguments)})"
-
     return Dialect(
-        call,
+        flavour.call,
         variable,
         parameter,
         names.indices.__getitem__,
         names.vectors.__getitem__,
-        scalar="np.float64",
+        scalar=flavour.scalar,
+        lift=flavour.lift,
     )

@@ -1,21 +1,15 @@
-"""A law with its fitted values as SymPy source and as LaTeX."""
+"""A law with its fitted values as SymPy source."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 from typing import Any
-
-import numpy as np
 
 from sldagent.export.code import Dialect, comment, fresh, lines, literal
 from sldagent.export.document import check_document, document_parameters
 from sldagent.laws.expr import TARGET_INDEX, Expr, add, num, var
-from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.program import Law
-from sldagent.laws.views import latex_name, to_latex
 
 _TAKEN = ("sp", "LAWS", "sum", "range", "len")
 
@@ -53,27 +47,6 @@ def sympy_source(document: Mapping[str, Any]) -> str:
             out += _entry(target, _valued(document, law, g, i), dialect, "        ")
         out.append("    },")
     return "\n".join([*out, "}"]) + "\n"
-
-
-def latex_source(document: Mapping[str, Any]) -> str:
-    """The formula in an ``align*`` environment and a ``tabular`` of the fitted values, one row per group and
-    target.
-    """
-    law = check_document(document, "the law").law
-    targets = [t["name"] for t in document["targets"]]
-    left = rf"\text{{{_escape(targets[0])}}}" if len(targets) == 1 else r"L_i"
-    out = [f"% Scaling law {comment(document['law'])} of the task {comment(document['task'])}"]
-    if len(targets) > 1:
-        out.append("% i is the target: " + ", ".join(f"{k + 1} {comment(t)}" for k, t in enumerate(targets)))
-    out += [r"\begin{align*}", f"  {left} &= {to_latex(law)}", r"\end{align*}", ""]
-    heads, rows = _table(document, law)
-    if heads:
-        first = ["group", *(["target"] if len(targets) > 1 else [])]
-        out.append(rf"\begin{{tabular}}{{{'l' * len(first)}{'r' * len(heads)}}}")
-        out += ["  " + " & ".join([*first, *(f"${h}$" for h in heads)]) + r" \\", r"  \hline"]
-        out += ["  " + " & ".join(row) + r" \\" for row in rows]
-        out.append(r"\end{tabular}")
-    return "\n".join(out) + "\n"
 
 
 def _entry(key: str, e: Expr, dialect: Dialect, indent: str) -> list[str]:
@@ -121,57 +94,3 @@ def _sympy_call(name: str, arguments: tuple[str, ...]) -> str:
         sign = "-" if name == "smoothmin" else ""
         return f"({sign}sp.log(sp.exp({sign}({x}) * ({s})) + sp.exp({sign}({y}) * ({s}))) / ({s}))"
     return f"sp.{name}({', '.join(arguments)})"
-
-
-def _table(document: Mapping[str, Any], law: Law) -> tuple[list[str], list[list[str]]]:
-    """Column heads (LaTeX) and rows of the table of fitted values."""
-    values, axes = document_parameters(document), parameter_axes(law)
-    inner = {name: [a for a in names if a != TARGET_INDEX] for name, names in axes.items()}
-    lengths = {n: len(m) for n, m in document["vectors"].items()} | {
-        n: len(items) for n, items in law.vectors
-    }
-    columns = [
-        (p.name, place)
-        for p in law.parameters
-        for place in product(*(range(lengths[a]) for a in inner[p.name]))
-    ]
-    heads = [latex_name(name, tuple(str(k + 1) for k in place)) for name, place in columns]
-    rows = []
-    targets = [t["name"] for t in document["targets"]]
-    for g, group in enumerate(document["groups"]):
-        for i, target in enumerate(targets):
-            cells = [_escape(group), *([_escape(target)] if len(targets) > 1 else [])]
-            for name, place in columns:
-                rest = iter(place)
-                at = tuple(i if axis == TARGET_INDEX else next(rest) for axis in axes[name])
-                cells.append(_number(float(values[name][(g if len(values[name]) > 1 else 0, *at)])))
-            rows.append(cells)
-    return heads, rows
-
-
-def _number(value: float) -> str:
-    if value == 0 or not math.isfinite(value):
-        return f"${value:g}$"
-    power = int(np.floor(np.log10(abs(value))))
-    if -4 <= power < 6:
-        return f"${value:.6g}$"
-    return rf"${value / 10.0**power:.5f} \times 10^{{{power}}}$"
-
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-
-
-def _escape(text: str) -> str:
-    """The text for LaTeX's text mode: special characters escaped, anything without a shape left out."""
-    return "".join(_ESCAPES.get(c, c) for c in text if c.isprintable())

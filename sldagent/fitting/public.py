@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
-from sldagent.fitting.fit import fit_rows
+from sldagent.fitting.engines import Engine, fit_one
 from sldagent.fitting.graph import Layout
+from sldagent.fitting.job import Job
 from sldagent.fitting.reference import reference
 from sldagent.fitting.result import Effort
 from sldagent.fitting.rows import Rows
@@ -38,11 +39,15 @@ class Fit:
     evaluations: int
 
 
-def fit_program(program: Program, task: Task, *, seed: int = 0, effort: Effort | None = None) -> Fit:
-    """Fit `program` to every row of `task`.
+def fit_program(
+    program: Program, task: Task, *, seed: int = 0, effort: Effort | None = None, engine: Engine = "auto"
+) -> Fit:
+    """Fit `program` to every row of `task`, by the engine that suits the batch or by the one asked for.
 
     Raises:
-        FitError: the law does not belong to the task, a group has fewer rows than parameters, or no start succeeded.
+        FitError: the law does not belong to the task, a group has fewer rows than parameters, no start succeeded, or
+            the engine is not installed.
+        ConfigError: `engine` is not one of auto, cpu and jax.
     """
     law = compile_law(program.law, layout_of(task))
     rows = Rows.of_task(task)
@@ -54,7 +59,7 @@ def fit_program(program: Program, task: Task, *, seed: int = 0, effort: Effort |
             "use a law with fewer, or share some between groups."
         )
     tries = effort or Effort(starts=2 * program.recipe.starts, keep=4, iterations=200)
-    result = fit_rows(law, rows, program.recipe, np.random.default_rng(seed), effort=tries)
+    result = fit_one(Job(law, rows, program.recipe, np.random.default_rng(seed), effort=tries), engine)
     if not result.ok:
         raise FitError(f"the law cannot be fitted to '{task.name}': {result.failure}")
     predicted = predict(program.law, result.parameters, rows.X, rows.group, layout_of(task))

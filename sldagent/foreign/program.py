@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,6 @@ BUDGET = 300.0
 """Seconds that all calls of one program may take together."""
 _FOREIGN = re.compile(rb"^(def )?(scaling_law_func|fit_scaling_law)(?(1)\b|\s*=)", re.MULTILINE)
 _LAW = re.compile(rb"^(\xef\xbb\xbf)?def\s+law\b", re.MULTILINE)
-JAX_MEMORY = 4 << 30
-"""Address space of a call where jax is loaded, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +147,6 @@ class Runner:
             said = f"the program's calls took more than {BUDGET:g} s together"
             return Answer(failure=JailFailure("wall-time", said))
         limits = Limits(wall_seconds=min(seconds, max(1.0, self._left)))
-        if "jax" in self.program.lint.modules:
-            limits = replace(limits, memory_bytes=JAX_MEMORY)
         plain = {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in arrays.items()}
         answer = self._jail.call(Job(self.program.source, entry, plain, {"targets": self._targets}), limits)
         self._left -= answer.wall_seconds

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from sldagent.errors import LawError
 from sldagent.laws.expr import TARGET_INDEX, Expr
+from sldagent.laws.notation import LATEX
 from sldagent.laws.program import Law
-from sldagent.laws.render import render_number
-
-_GREEK = re.compile(
-    r"alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|"
-    r"pi|rho|sigma|tau|upsilon|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|"
-    r"Sigma|Upsilon|Phi|Psi|Omega"
-)
-_SPOKEN = {"lam": "lambda", "lamb": "lambda", "eps": "epsilon"}
-_SUM, _PRODUCT, _POWER, _ATOM = range(4)
-
 
 # SymPy --------------------------------------------------------------------------------------------
 
@@ -99,78 +89,14 @@ class _Sympy:
         return sign * s.log(s.exp(sign * a[0] * a[2]) + s.exp(sign * a[1] * a[2])) / a[2]
 
 
-# LaTeX --------------------------------------------------------------------------------------------
+# Text ---------------------------------------------------------------------------------------------
 
 
 def to_latex(law: Law) -> str:
     """The law's right-hand side in LaTeX, in the form it is written; named vectors follow after ``\\quad``."""
-    text = _latex(law.expr)[0]
-    for name, elements in law.vectors:
-        text += rf",\quad {latex_name(name)} = \left({', '.join(_latex(e)[0] for e in elements)}\right)"
-    return text
+    return LATEX.law(law)
 
 
 def latex_name(name: str, index: tuple[str, ...] = ()) -> str:
     """``alpha`` -> ``\\alpha``, ``N_eff`` -> ``N_{\\mathrm{eff}}``, ``d1`` -> ``d_{1}``."""
-    head, *subscripts = [part for part in name.split("_") if part] or [name]
-    split = re.fullmatch(r"([A-Za-z]+?)(\d+)", head)
-    if split:
-        head, subscripts = split[1], [split[2], *subscripts]
-    below = [*map(_word, subscripts), *index]
-    return _word(head) + (f"_{{{', '.join(below)}}}" if below else "")
-
-
-def _word(text: str) -> str:
-    text = _SPOKEN.get(text, text)
-    if _GREEK.fullmatch(text):
-        return f"\\{text}"
-    return text if len(text) == 1 or text.isdigit() else rf"\mathrm{{{text}}}"
-
-
-def _latex_number(value: float) -> str:
-    mantissa, _, exponent = render_number(value).partition("e")
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
-
-
-def _wrapped(e: Expr, least: int) -> str:
-    text, strength = _latex(e)
-    return text if strength >= least else rf"\left({text}\right)"
-
-
-def _latex(e: Expr) -> tuple[str, int]:
-    op = e.op
-    if op == "num":
-        return _latex_number(e.value), _SUM if e.value < 0 else _PRODUCT if "e" in render_number(e.value) else _ATOM
-    if op in ("var", "par"):
-        return latex_name(e.name, e.index), _ATOM
-    if op == "add":
-        return _latex_sum(e), _SUM
-    if op == "neg":
-        return f"-{_wrapped(e.args[0], _PRODUCT)}", _SUM
-    if op == "mul":
-        factors = [_wrapped(a, _PRODUCT) for a in e.args]
-        glue = [r" \cdot " if b.op == "num" or (b.op == "pow" and b.args[0].op == "num") else r" \, " for b in e.args]
-        return factors[0] + "".join(g + f for g, f in zip(glue[1:], factors[1:], strict=True)), _PRODUCT
-    if op == "div":
-        return rf"\frac{{{_latex(e.args[0])[0]}}}{{{_latex(e.args[1])[0]}}}", _PRODUCT
-    if op == "pow":
-        return f"{_wrapped(e.args[0], _ATOM)}^{{{_latex(e.args[1])[0]}}}", _POWER
-    if op == "sum":
-        return rf"\sum_{{{e.name} \in {latex_name(e.over)}}} {_wrapped(e.args[0], _PRODUCT)}", _SUM
-    if op == "sqrt":
-        return rf"\sqrt{{{_latex(e.args[0])[0]}}}", _ATOM
-    head = {"exp": r"\exp", "log": r"\log", "tanh": r"\tanh", "sigmoid": r"\sigma"}.get(op, rf"\operatorname{{{op}}}")
-    return rf"{head}\left({', '.join(_latex(a)[0] for a in e.args)}\right)", _POWER
-
-
-def _latex_sum(e: Expr) -> str:
-    text = _latex(e.args[0])[0]
-    for term in e.args[1:]:
-        if term.op == "neg":
-            text += f" - {_wrapped(term.args[0], _PRODUCT)}"
-        elif term.op == "num" and term.value < 0:
-            text += f" - {_latex_number(-term.value)}"
-        else:
-            inner, strength = _latex(term)
-            text += rf" + \left({inner}\right)" if strength == _SUM and term.op != "sum" else f" + {inner}"
-    return text
+    return LATEX.name(name, index)

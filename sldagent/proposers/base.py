@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Context:
     """The island's motif bias: a motif family's name, or '' for none."""
     parents: Sequence[Parent]
     """One or two parents, best first; empty while the island is empty."""
-    seen: frozenset[str] | set[str]
+    seen: Container[str]
     """Hashes of canonical forms already in the run: a child with one of these is wasted."""
     credit: dict[str, tuple[int, int]]
     """Operator name -> (children, improvements) so far."""

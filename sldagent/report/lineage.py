@@ -31,5 +31,5 @@ def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6
             out.append(Ancestor(generation, law, r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r)))
         parents = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
         seen.update(parents)
-        level = [archive.law(f"{run}-{k}")[1] for k in parents]
+        level = archive.laws(run, list(parents))
     return out

@@ -21,7 +21,7 @@ from sldagent.sandbox.types import FailureKind, Limits
 FLOOD = 64
 """Times the kept length of a log at which a call is ended."""
 
-START_SECONDS, END_SECONDS = 20.0, 10.0
+START_SECONDS, END_SECONDS = 60.0, 30.0
 """How long a zygote may take to fork, and to report an end that we have seen or asked for, before it counts as stuck."""
 
 _SEALS = 0x0F  # F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE

@@ -34,7 +34,7 @@ _names = itertools.count()
 
 def command(profile: Profile, modules: Sequence[str], limits: Limits, parallel: int, name: str) -> list[str]:
     """How to start the container."""
-    memory = parallel * limits.memory_bytes + (2 << 30)
+    memory = parallel * limits.memory(profile) + (2 << 30)
     return [
         "docker",
         "run",

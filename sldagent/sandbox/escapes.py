@@ -30,8 +30,8 @@ def fit_scaling_law(data_points, loss_values):
 """
 
 
-JAILED = Limits(wall_seconds=10.0, memory_bytes=256 << 20)
-FREE = Limits(wall_seconds=10.0, memory_bytes=2 << 30)
+JAILED = Limits(wall_seconds=30.0, memory_bytes=256 << 20)
+FREE = Limits(wall_seconds=30.0, memory_bytes=2 << 30)
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,13 @@ breach(ctypes.CFUNCTYPE(ctypes.c_int)(address)() == 42)""",
         """
 held = [np.ones(1 << 20) for _ in range(48)]
 breach(len(held) == 48)""",
-        Limits(wall_seconds=10.0, memory_bytes=128 << 20),
+        Limits(wall_seconds=30.0, memory_bytes=128 << 20),
     ),
     Escape(
         "wall-time",
         "run for longer than allowed",
         """
-time.sleep(1.5)
+time.sleep(4.0)
 breach()""",
         Limits(wall_seconds=0.5, memory_bytes=256 << 20),
     ),

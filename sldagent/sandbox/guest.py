@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
     "JAX_PLATFORMS": "cpu",
+    # Arrow, which scikit-learn loads where it is installed, starts a thread of its allocator: a process of several threads
+    # cannot enter namespaces.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """Every variable that the guest has, but for the linker's search path where the host has one."""
 

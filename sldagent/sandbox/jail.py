@@ -47,7 +47,7 @@ class Jail:
         modules: further importable names that programs may import ("sklearn.linear_model"); loaded beforehand.
         mode: "auto" (every layer this host has), "no-namespaces", "docker" (in a container) or "unsafe-local" (no jail:
             `layers.safe` is False, and whoever runs it must say so).
-        limits: of calls that name none (None: the defaults, with twice the memory for JAX).
+        limits: of calls that name none (None: the defaults).
         parallel: calls that run at once; further ones wait.
         without: layers to leave out though the host has them ("namespaces", "landlock", "seccomp"), to see what the
             others hold.
@@ -75,7 +75,7 @@ class Jail:
         self.profile = profile
         self.modules = tuple(sorted(set(modules)))
         self.mode = mode
-        self.limits = limits or Limits(memory_bytes=(2 if profile == "jax" else 1) << 30)
+        self.limits = limits or Limits()
         parallel = parallel or os.cpu_count() or 1
         self._slots = threading.BoundedSemaphore(parallel)
         self._backend: _Backend
@@ -101,6 +101,7 @@ class Jail:
             ValueError: the job itself is malformed (a defect of the caller).
         """
         limits = limits or self.limits
+        limits = replace(limits, memory_bytes=limits.memory(self.profile))
         if len(job.code.encode("utf-8", "surrogatepass")) > MAX_CODE_BYTES:
             return Answer(failure=JailFailure("too-large", f"the program is longer than {MAX_CODE_BYTES} bytes"))
         with self._slots:
@@ -149,7 +150,7 @@ class _LocalJail:
         self._lock = threading.Lock()
         self._closed = False
         _hide_this_process()
-        self._group = cgroup.make(parallel * limits.memory_bytes + (2 << 30), 64 * (parallel + 1))
+        self._group = cgroup.make(parallel * limits.memory(profile) + (2 << 30), 64 * (parallel + 1))
         if mode == "no-namespaces":
             without |= {"namespaces"}
         full = Setup(profile, modules, mode != "unsafe-local", tuple(sorted(without)), parallel)
@@ -211,7 +212,7 @@ class _LocalJail:
             except StartError as error:
                 return Answer(failure=JailFailure("jail", f"no new guest can be started: {error}"))
             try:
-                outcome = call.run(zygote, payload, limits, limits.memory_bytes + 3 * size, cpu)
+                outcome = call.run(zygote, payload, limits, limits.memory(self._profile) + 3 * size, cpu)
             except ZygoteGone as error:
                 trouble = str(error)
                 self._replace(zygote)

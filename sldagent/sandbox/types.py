@@ -35,6 +35,10 @@ Profile = Literal["numpy", "jax"]
 Mode = Literal["auto", "no-namespaces", "docker", "unsafe-local"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
+PROFILE_MEMORY: Mapping[Profile, int] = {"numpy": 1 << 30, "jax": 4 << 30}
+"""Address space of a call that names none.  JAX maps up to 2.4 GiB of libraries and thread stacks before it computes; what
+it holds in memory then is a tenth of that."""
+
 MAX_CODE_BYTES = 1 << 20
 """Longest source text of a job."""
 
@@ -46,7 +50,8 @@ class Limits:
     Attributes:
         wall_seconds: from the start of the call until everything it started is killed.
         cpu_seconds: processor time (whole seconds, rounded up); None: wall_seconds + 1, four times that with JAX.
-        memory_bytes: address space above what the guest holds before the code runs.
+        memory_bytes: address space above what the guest holds before the code runs; None: that of the profile,
+            `PROFILE_MEMORY`.
         result_bytes: longest answer frame.
         log_bytes: standard output and error that are kept; sixty-four times as much ends the call as a flood.
         payload_bytes: longest code plus arrays of a job.
@@ -54,7 +59,7 @@ class Limits:
 
     wall_seconds: float = 30.0
     cpu_seconds: float | None = None
-    memory_bytes: int = 1 << 30
+    memory_bytes: int | None = None
     result_bytes: int = 1 << 20
     log_bytes: int = 16384
     payload_bytes: int = 64 << 20
@@ -63,6 +68,10 @@ class Limits:
         for name, value in vars(self).items():
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"the limit {name} must be positive and finite, not {value!r}")
+
+    def memory(self, profile: Profile) -> int:
+        """Bytes of address space for a call of a profile."""
+        return self.memory_bytes if self.memory_bytes is not None else PROFILE_MEMORY[profile]
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ def test_an_older_archive(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Archive.open(f"sqlite:///{file}").close()
     made = migrate.HEAD
     monkeypatch.setattr(migrate, "HEAD", "9999")
-    refused(f"sqlite:///{file}", f"has version {made} and this release uses 9999; keep a copy and run `python -c")
+    said = f"version {made} and this release uses 9999; keep a copy of it, then run `sldagent archive upgrade --archive"
+    refused(f"sqlite:///{file}", said)
 
 
 def test_an_archive_whose_version_is_gone(file: Path) -> None:
@@ -272,7 +273,7 @@ def test_permissions(tmp_path: Path, start: Callable[..., str]) -> None:
 
 def test_postgresql_out_of_reach() -> None:
     pytest.importorskip("psycopg")
-    sentence = refused("postgresql://me:secret@127.0.0.1:1/base?connect_timeout=2", "cannot be reached")
+    sentence = refused("postgresql://me:secret@127.0.0.1:1/base?connect_timeout=2", "cannot be reached", timeout=0.3)
     assert "secret" not in sentence
 
 

@@ -70,6 +70,7 @@ def test_an_archive_from_before_is_upgraded(url: str, archive: Archive, start: A
         equal(found, record(0))
         assert found.evaluation.fitted_by == "engine"
         assert again.references(run) == []
+        assert [law.k for law in again.front(run)] == [0]
 
 
 def test_who_fitted_a_candidate_is_kept(archive: Archive, start: Any, record: Any, equal: Any) -> None:

@@ -61,7 +61,7 @@ def send(data):
 
 WORDS = (
     "pid", "address", "length", "victim", "sibling", "home", "data", "folder", "lib", "port", "udp", "unix", "abstract",
-    "mark",
+    "mark", "host",
 )  # fmt: skip
 """What a candidate is told, written @word@: see `world.World.words`."""
 
@@ -92,7 +92,7 @@ class Case:
     predict: str = ""
     top: str = ""
     law: str = ""
-    wall: float = 2.0
+    wall: float = 30.0
     memory: int = 256 << 20
     log: int = 1 << 18
     result: int = 1 << 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.attack.case import Case
 
 _ALL = ("subprocess", "thread")
+_NAME = "without a name space of its own, the host's name can be asked"
 _STAT = "without a private file system, that a path exists and how large it is can be seen, not what is in it"
 
 READING = (
@@ -100,6 +101,13 @@ READING = (
                 pass
         return [1.0]""",
         ways=("thread",), fast=True,
+    ),
+    Case(
+        "host_name", "the host's name", """
+        if @host@ in (os.uname().nodename, socket.gethostname()):
+            breach("knows the host")
+        return [1.0]""",
+        leaks={"no namespaces": _NAME, "filter alone": _NAME, "jax, no namespaces": _NAME},
     ),
     Case("dir_listing_home", "names of the user's files", "leak(os.listdir(@home@))\nreturn [1.0]"),
     Case(

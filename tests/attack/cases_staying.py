@@ -74,6 +74,20 @@ STAYING = (
         fast=True,
     ),
     Case(
+        "page_cache", "what is in memory of a library's file: moved out by one call, looked at by the next", """
+        page = mmap.mmap(-1, mmap.PAGESIZE)
+        address, held = ctypes.addressof(ctypes.c_char.from_buffer(page)), ctypes.create_string_buffer(1)
+        reached("mincore", (27, 232), address, mmap.PAGESIZE, ctypes.addressof(held))
+        for name, advice in (("willneed", 3), ("cold", 20), ("pageout", 21), ("populate", 22)):
+            reached(f"madvise {name}", (28, 233), address, mmap.PAGESIZE, advice)
+        with open(np.__file__, "rb") as file:
+            reached("fadvise", (221, 223), file.fileno(), 0, 0, 4)
+            reached("readahead", (187, 213), file.fileno(), 0, 4096)
+            reached("preadv2", (327, 286), file.fileno(), None, 0, 0, 0, 8)
+        return [1.0]""",
+        fast=True,
+    ),
+    Case(
         "patch_metrics", "making the evaluator's metric say one", """
         for module in list(sys.modules.values()):
             if hasattr(module, "r2"):

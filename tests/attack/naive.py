@@ -112,12 +112,17 @@ def _under_alarm(code: str, x: Any, y: Any, x_test: Any, spec: dict[str, Any]) -
 
 
 def _run(mode: str, code: str, x: Any, y: Any, x_test: Any, spec: dict[str, Any], **options: Any) -> None:
-    worker = subprocess.Popen([sys.executable, __file__, mode], stdin=subprocess.PIPE, **options)
+    loaded, ready = os.pipe()
+    options["pass_fds"] = (*options.get("pass_fds", ()), ready)
+    worker = subprocess.Popen([sys.executable, __file__, mode, str(ready)], stdin=subprocess.PIPE, **options)
+    os.close(ready)
     assert worker.stdin is not None
     with contextlib.suppress(BrokenPipeError), worker.stdin as stdin:
         pickle.dump((code, x, y, x_test), stdin)
+    with os.fdopen(loaded, "rb") as pipe:
+        pipe.read(1)  # the clock starts when it has: a busy machine may take long
     try:
-        worker.wait(spec["wall"] + 1.0)  # starting takes a while
+        worker.wait(spec["wall"])
     except subprocess.TimeoutExpired:
         worker.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -160,9 +165,10 @@ def _lax(code: str, x: Any, y: Any, x_test: Any, spec: dict[str, Any]) -> Any:
 _WAYS = {"thread": _in_thread, "alarm": _under_alarm, "subprocess": _in_process, "lax": _lax}
 
 
-def work(mode: str) -> None:
+def work(mode: str, ready: int) -> None:
     """The fresh process."""
     code, x, y, x_test = pickle.load(sys.stdin.buffer)
+    os.close(ready)
     predicted = call(code, x, y, x_test)
     if mode == "worker":
         with open("result.pkl", "wb") as file:
@@ -171,7 +177,7 @@ def work(mode: str) -> None:
 
 def main() -> None:
     if len(sys.argv) > 1:
-        work(sys.argv[1])
+        work(sys.argv[1], int(sys.argv[2]))
         return
     spec = json.loads(sys.stdin.read())
     report = os.fdopen(int(spec["report"]), "w", buffering=1)

@@ -6,7 +6,6 @@ positive control showed outside the jail.  Exit code 1 where anything got throug
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -41,7 +40,7 @@ def control(case: Case, outcomes: list[Outcome]) -> str:
 def measure(cases: list[Case]) -> tuple[list[Outcome], list[Outcome]]:
     """Every jail, every control; says on standard error how it goes."""
     jails, free = [], []
-    for column in matrix.columns(importlib.util.find_spec("jax") is not None) + matrix.controls():
+    for column in matrix.columns() + matrix.controls():
         started = time.monotonic()
         some = matrix.control_cases(column, cases) if column.control else cases
         outcome = matrix.run(column, some)

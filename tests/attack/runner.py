@@ -2,10 +2,9 @@
 
 python -m tests.attack.runner COLUMN [CASE ...]
 
-A column is "all layers", "no namespaces", "filter alone", "jax", "jax, no namespaces" or a naive way of `naive.py`.  Lines
-are {"begin": case} before and {"case": case, "found": [...], "odd": [...], "end": kind} after each attack: `found` are
-breaches, `odd` what is no breach but is not as it should be either; before all, {"layers": [...]} in force.  The process is
-the evaluator that attacks aim at.
+A column is one of `JAILS` or a naive way of `naive.py`.  Lines are {"begin": case} before and {"case": case, "found": [...],
+"odd": [...], "end": kind} after each attack: `found` are breaches, `odd` what is no breach and not as it should be either.
+Before all comes {"layers": [...]} in force.  The process is the evaluator that attacks aim at.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from tests.attack.world import World, adopt_orphans, descendants, end
 JAILS: dict[str, dict[str, Any]] = {
     "all layers": {},
     "no namespaces": {"mode": "no-namespaces"},
+    "scikit-learn": {"modules": ("sklearn",)},
     "filter alone": {"without": ("namespaces", "landlock")},
     "jax": {"profile": "jax"},
     "jax, no namespaces": {"profile": "jax", "mode": "no-namespaces"},
@@ -172,7 +172,7 @@ class Controlled:
         reading, writing = os.pipe()
         spec = {
             "way": self._way, "code": case.code(world.words), "words": world.words, "report": writing,
-            "wall": min(case.wall, 1.0), "memory": world.tokens["memory"], "y_test": world.y_test.tolist(),
+            "wall": min(case.wall, 10.0), "memory": world.tokens["memory"], "y_test": world.y_test.tolist(),
             "y": world.y_train.tolist(), "X": world.X_train[:, 0].tolist(), "X_test": world.X_test[:, 0].tolist(),
         }  # fmt: skip
         with open(world.root / "log", "w+b") as log:

@@ -54,6 +54,7 @@ class World:
         self.root = Path(tempfile.mkdtemp(prefix="sldattack-world-"))
         self.memory = ctypes.create_string_buffer(self.tokens["memory"].encode())
         self.hits = 0
+        self._last, self._heard, self._counting = secrets.token_bytes(8), threading.Event(), threading.Lock()
         self._build()
         self._listeners = self._listen()
         self.victim = subprocess.Popen(
@@ -99,13 +100,35 @@ class World:
     def _hear(self, listener: socket.socket) -> None:
         while True:
             try:
-                if listener.type == socket.SOCK_DGRAM:
-                    listener.recv(100)
-                else:
-                    listener.accept()[0].close()
+                caller = None
+                said = listener.recv(100) if listener.type == socket.SOCK_DGRAM else b""
+                if listener.type != socket.SOCK_DGRAM:
+                    caller = listener.accept()[0]
             except OSError:
                 return
-            self.hits += 1
+            if said == self._last:
+                self._heard.set()
+                continue
+            with self._counting:
+                self.hits += 1
+            if caller is not None:
+                caller.close()
+
+    def _hear_out(self) -> int:
+        """Calls since the last time, once all have been heard: one of our own comes after them at every listener."""
+        for listener in self._listeners:
+            with socket.socket(listener.family, listener.type) as caller:
+                caller.settimeout(300.0)
+                if listener.type == socket.SOCK_DGRAM:
+                    self._heard.clear()
+                    caller.sendto(self._last, listener.getsockname())
+                    self._heard.wait(300.0)
+                else:
+                    caller.connect(listener.getsockname())
+                    caller.recv(1)  # the end: it has been counted
+        with self._counting:
+            hits, self.hits = self.hits, 0
+        return hits - sum(listener.type != socket.SOCK_DGRAM for listener in self._listeners)
 
     @property
     def words(self) -> dict[str, Any]:
@@ -122,6 +145,7 @@ class World:
             "unix": str(self.root / "unix"),
             "abstract": self.mark,
             "mark": self.mark,
+            "host": os.uname().nodename,
         }
 
     def leaked(self, text: str) -> list[str]:
@@ -130,8 +154,7 @@ class World:
 
     def changes(self) -> list[str]:
         """What has been touched since the last look, after which all is as it was: "file", "net", "process"."""
-        found = ["net"] if self.hits else []
-        self.hits = 0
+        found = ["net"] if self._hear_out() else []
         now = self._snapshot()
         if now != self._before:
             found.append("file")

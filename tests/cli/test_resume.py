@@ -1,4 +1,4 @@
-"""``resume``, ``stop`` and ``status``: a killed discovery goes on as the one that never ended; everything else is a sentence."""
+"""``resume``, ``stop`` and ``status``: a killed discovery goes on as if it had never ended; all else is a sentence."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def killed(found: Found, tmp_path_factory: pytest.TempPathFactory) -> Found:
         while process.poll() is None and committed(file) < 12:
             time.sleep(0.05)
         process.kill()
-    ((run, count),) = asked(archive, "SELECT run.run, COUNT(*) FROM run JOIN candidate c ON c.run = run.run GROUP BY run.run")
+    ((run, count),) = asked(archive, "SELECT run, COUNT(*) FROM candidate GROUP BY run")
     assert 12 <= count < 40
     return Found(found.table, archive, {"run": run, "saved": count}, "")
 
@@ -149,7 +149,7 @@ def test_a_run_on_a_data_frame_goes_on_with_the_frame(tmp_path: Path, monkeypatc
     roles: dict[str, Any] = {"target": "loss", "variables": ["N", "D"]}
     with monkeypatch.context() as broken:
         broken.setattr(Journal, "flush", _no_space)
-        with pytest.raises(RunFailed, match="no space left.*sldagent resume"):
+        with pytest.raises(RunFailed, match=r"no space left.*sldagent resume"):
             package.discover(frame, **roles, candidates=4, workers=1, archive=archive)
     ((run, status),) = asked(archive, "SELECT run, status FROM run")
     assert status == "failed"

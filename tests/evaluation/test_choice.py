@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from sldagent.evaluation.choice import choose
-from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evaluation.choice import by_variable, choose
+from sldagent.evaluation.result import CutScore, Evaluation, Failure
 
 RNG = np.random.default_rng(0)
 COMMON = 0.05 * RNG.normal(size=64)
@@ -36,6 +37,25 @@ def test_wide_paired_error_admits_more_laws_but_never_beyond_ln_two():
     narrow = law(-4.5, -50)
     assert choose([(0, law(-5.0, 10)), (1, narrow)]).index == 0
     assert choose([(0, law(-5.0, 10)), (1, law(-5.0 + math.log(2) + 0.01, -50, noise=5.0))]).index == 0
+
+
+def along(x, mdl, **errors):
+    """An evaluation with one cut per variable."""
+    cuts = tuple(CutScore(f"{v}: top level", v, "loss", 5, error, -9.0) for v, error in errors.items())
+    return replace(law(x, mdl), cuts=cuts)
+
+
+def test_a_law_that_gives_way_along_one_variable_is_not_near():
+    best = along(-5.0, 10, N=-5.0, D=-5.0)
+    weak = along(-5.0, -90, N=-8.0, D=-5.0 + math.log(3) + 0.01)
+    even = along(-4.8, -20, N=-4.8, D=-4.8)
+    assert choose([(0, best), (1, weak), (2, even)]).index == 2
+    assert choose([(0, best), (1, along(-5.0, -90, N=-8.0, D=-5.0 + math.log(3) - 0.01)), (2, even)]).index == 1
+
+
+def test_errors_along_a_variable_are_means_over_its_cuts():
+    cuts = (CutScore("N: top level", "N", "loss", 5, -1.0, 0.0), CutScore("N: top 2 levels", "N", "loss", 9, -3.0, 0.0))
+    assert by_variable(replace(law(-2.0, 0), cuts=cuts)) == {"N": -2.0}
 
 
 def test_invalid_failed_and_infinite_laws_are_never_chosen():

@@ -142,7 +142,7 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_format_is_refused(document: dict[str, Any]) -> None:
-    with pytest.raises(ExportError, match="choose one of python, json, latex, sympy"):
+    with pytest.raises(ExportError, match="choose one of python, jax, torch, json, sympy, latex, typst"):
         export_law(document, "fortran")
 
 

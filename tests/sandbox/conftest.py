@@ -55,7 +55,7 @@ def ordinary_user(repository: Path) -> Callable[[str], subprocess.CompletedProce
 
     def run(text: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(repository), "HOME": "/nonexistent"}
-        done = subprocess.run([*command, text], capture_output=True, text=True, env=environment, timeout=120, check=False)
+        done = subprocess.run([*command, text], capture_output=True, text=True, env=environment, timeout=600, check=False)
         if "CANNOT" in done.stderr:
             pytest.skip("this host does not let the tests become another user")
         return done

@@ -13,7 +13,7 @@ ATTACK = bool(os.environ.get("SLDAGENT_ATTACK"))
 
 X = np.geomspace(1.0, 1e4, 30)[:, None]
 ROWS = {"X": X, "Y": 1.0 + 3.0 * X**-0.3, "group": np.zeros(30)}
-SHORT = Limits(wall_seconds=10.0, memory_bytes=256 << 20)
+SHORT = Limits(wall_seconds=60.0, memory_bytes=256 << 20)
 
 POWER_LAW = """
 import numpy as np

@@ -101,6 +101,12 @@ class OpenDoor:
         return Answer(log="BREACH")
 
 
+class NoDoor(OpenDoor):
+    """What is there without a jail."""
+
+    layers = Layers(("process", "rlimits"), {}, "unsafe-local")
+
+
 def test_a_breach_makes_a_host_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sldagent.sandbox.doctor.Jail", OpenDoor)
     report = examine()
@@ -113,9 +119,10 @@ def test_a_host_without_the_interpreter_has_no_jail(monkeypatch: pytest.MonkeyPa
         Jail()
 
 
-def test_the_way_out_of_no_jail_is_another_mode() -> None:
+def test_the_way_out_of_no_jail_is_another_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sldagent.sandbox.doctor.Jail", NoDoor)
     report = examine("unsafe-local")
-    assert not report.safe
+    assert not report.safe and "has no jail" in report.verdict
     assert len(report.advice) == 1 and "unsafe-local" in report.advice[0]
 
 

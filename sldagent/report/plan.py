@@ -1,0 +1,78 @@
+"""A plan as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+
+from sldagent.fitted import Fitted
+from sldagent.planning.plans import Allocation, Estimate, Frontier
+from sldagent.planning.question import Answer
+from sldagent.report.formula import formula_text
+from sldagent.report.tables import number, table
+
+
+def answer_text(found: Answer, law: Fitted) -> Iterator[str | RenderableType]:
+    """The law, the optimum with its intervals, how much it matters, and what to beware of."""
+    group = "" if found.group is None else f" (group {found.group})"
+    yield f"{found.target}{group} = {formula_text(law.program.law)}"
+    if found.cost is not None:
+        yield f"cost of a run: {found.cost}"
+    yield ""
+    if found.frontier is not None:
+        yield from _frontier(found.frontier, found.target)
+    if found.allocation is not None:
+        yield from _allocation(found.allocation, found.target)
+    if found.others:
+        yield ""
+        yield "By the other laws of the short list:"
+        names = list(next(iter(found.others.values())))
+        rows = [(name, *(number(values[n], 5) for n in names)) for name, values in found.others.items()]
+        yield table(["law", *names], rows, numbers=names)
+    if found.further:
+        yield ""
+        yield "Further runs that would narrow the plan most, one after the other:"
+        names = list(found.further[0].inputs)
+        rows = [
+            (str(k + 1), *(number(run.inputs[n]) for n in names), number(run.cost), f"{100 * run.width:.0f} %")
+            for k, run in enumerate(found.further)
+        ]
+        yield table(["run", *names, "cost", "width left"], rows, numbers=[*names, "cost", "width left"])
+    if found.notes:
+        yield ""
+        yield from (f"note: {note}" for note in found.notes)
+
+
+def _allocation(plan: Allocation, target: str) -> Iterator[str | RenderableType]:
+    if plan.compute is not None:
+        yield f"compute {number(plan.compute, 5)}"
+    rows = [(name, number(e.value, 5), _interval(e), _rise(plan, name)) for name, e in plan.inputs.items()]
+    rows.append((target, number(plan.prediction.value, 6), _interval(plan.prediction), ""))
+    columns = ["", "optimum", "interval", "half / twice costs"]
+    yield table(columns, rows, numbers=columns[1:])
+
+
+def _rise(plan: Allocation, name: str) -> str:
+    if name not in plan.sensitivity:
+        return ""
+    low, high = plan.sensitivity[name]
+    return f"{number(low, 3)} / {number(high, 3)}"
+
+
+def _frontier(curve: Frontier, target: str) -> Iterator[str | RenderableType]:
+    names = list(curve.points[0].inputs)
+    rows = []
+    for point in curve.points:
+        cells = [number(point.compute, 4)]
+        for e in (*point.inputs.values(), point.prediction):
+            cells += [number(e.value, 5), _interval(e)]
+        rows.append(tuple(cells))
+    columns = ["compute", *(c for name in (*names, target) for c in (name, f"{name} interval"))]
+    yield table(columns, rows, numbers=columns)
+    for name, e in curve.exponents.items():
+        yield f"{name} grows as compute**{number(e.value, 4)} ({_interval(e)})"
+
+
+def _interval(e: Estimate) -> str:
+    return "-" if e.low == e.high else f"{number(e.low, 4)} to {number(e.high, 4)}"
