@@ -10,11 +10,12 @@ SEED ?= 0
 ARCHIVE ?= sqlite:///sldagent.db
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 
-.PHONY: help install extras real-model discover test attack lint types bench lock clean
+.PHONY: help install extras real-model discover test attack faults lint types bench lock clean
 
 help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
+	@echo "make faults     processes, nodes and disks that fail, hundreds of times (many minutes)"
 	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
 	@echo "make bench      time fits against SciPy, and a short discovery"
 	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
@@ -51,6 +52,9 @@ test: $(STAMP)
 
 attack: $(STAMP)
 	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat tests/llm
+
+faults: $(STAMP)
+	SLDAGENT_FAULTS=1 $(BIN)/python -m pytest -q -s tests/faults tests/workers
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
