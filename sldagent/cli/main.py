@@ -35,6 +35,7 @@ VERBS: dict[str, str] = {
     "predict": "predict with a law for the rows of a table",
     "score": "score a law on a table's test rows; the archive keeps a record",
     "plan": "decide by a law: spend compute, choose settings, price a target, pick the next runs",
+    "select": "rank groups at a scale that none has reached, say base models by small fine-tuning trials",
     "export": "write a law as Python (numpy, JAX, PyTorch), JSON, SymPy, LaTeX, Typst or a package",
     "import": "bring an exported law into an archive",
     "bench": "discover on a suite of tables and score beside published figures",

@@ -184,6 +184,32 @@ def _number(text: str, kind: Any) -> Any:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
 
 
+def pairs_option(texts: list[str], option: str) -> list[tuple[str, str]]:
+    """NAME=VALUE pairs of an option that may be repeated and hold several, with commas between.  Raises ConfigError."""
+    from sldagent.errors import ConfigError
+
+    out = []
+    for part in (p for text in texts for p in text.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise ConfigError(f"'{option} {part}' is not NAME=VALUE")
+        out.append((name.strip(), value.strip()))
+    return out
+
+
+def number_option(text: str, option: str) -> float:
+    """A finite number in an option's value.  Raises ConfigError."""
+    from sldagent.errors import ConfigError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or abs(value) == float("inf"):
+        raise ConfigError(f"'{text}' of {option} is not a number")
+    return value
+
+
 def load_task(args: argparse.Namespace, spec: str) -> Task:
     """The task that TABLE, CARD or NAME and the role options describe."""
     from sldagent.tasks.load import load_task as load
