@@ -27,7 +27,8 @@ GROUP = re.compile(r"\('(.*)', '(.*)'\)")
 PARAMETERS = {
     "MBZUAI/LaMini-GPT-124M": 124e6, "MBZUAI/LaMini-GPT-774M": 774e6, "cerebras/Cerebras-GPT-256M": 256e6,
     "cerebras/Cerebras-GPT-1.3B": 1.3e9, "facebook/bart-base": 139e6, "facebook/bart-large": 406e6,
-    "facebook/opt-1.3b": 1.3e9, "facebook/opt-350m": 331e6, "facebook/opt-6.7b": 6.7e9, "gpt2": 124e6, "t5-base": 223e6, "t5-small": 60.5e6,
+    "facebook/opt-1.3b": 1.3e9, "facebook/opt-350m": 331e6, "facebook/opt-6.7b": 6.7e9, "gpt2": 124e6,
+    "t5-base": 223e6, "t5-small": 60.5e6,
     "google/mt5-base": 582e6, "google/mt5-large": 1.23e9,
 }  # fmt: skip
 """Sizes as the models' publishers give them."""
