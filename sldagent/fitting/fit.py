@@ -8,7 +8,6 @@ few to convergence on all rows, and for robust or logarithmic losses Levenberg-M
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from sldagent.errors import FitError
 from sldagent.fitting import solver
 from sldagent.fitting.refine import refine_affine
-from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks
+from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks, robust_rounds
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.starts import start_matrix
 from sldagent.fitting.tape import CompiledLaw
@@ -25,8 +24,6 @@ from sldagent.laws.program import Recipe
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-SHARE_BEYOND = 0.15
-"""Root of the share of the reweighted curvature beyond the Huber threshold that the fast rounds take."""
 SCREEN_ROWS = 384
 """Rows used to screen starts."""
 COARSE_ROWS = 600
@@ -86,53 +83,34 @@ class _Objective:
         cost = float(self.data[1].size) * self.tape[1].shape[1] * limit * len(TL)
         size = len(TL) if cost <= LONG_CALL else 1
         out, spent = np.full((len(TL), len(self.blocks.problems) - 1), np.inf), 0
-        rule = (self.loss, self.log, float(self.delta), curvature)
         for k in range(0, len(TL), size):
             if self.clock is not None and self.clock.over():
                 break
             part = slice(k, k + size)
-            out[part], count = solver.minimise_all(
-                self.tape,
-                self.data,
-                self.blocks.arrays(),
-                self.blocks.problems,
-                TL[part],
-                TS[part],
-                self.spec,
-                rule,
-                inner,
-                limit,
-                tolerance,
-            )
+            out[part], count, _ = self._call(TL[part], TS[part], self.blocks.problems, (inner, limit, tolerance), curvature)
             spent += int(count)
         return out, spent
 
-    def bordered(self, point: Point) -> tuple[float, FloatArray]:
-        """Objective and normal matrices (blocks, p, p) at a point."""
-        nb = len(self.blocks.group)
-        p = point.local.shape[1] + point.shared.shape[1]
-        H, g = np.zeros((nb, p, p)), np.zeros((nb, p))
-        total = 0.0
+    def bordered(self, point: Point) -> tuple[float, tuple[FloatArray, FloatArray]]:
+        """Objective, normal matrices (blocks, p, p) and gradients (blocks, p) at a point."""
+        shared = point.shared.shape[1]
         # without shared parameters the blocks are one sum
-        problems = self.blocks.problems if point.shared.shape[1] else np.array([0, nb])
+        problems = self.blocks.problems if shared else np.array([0, len(self.blocks.group)])
+        TS = point.shared if shared else np.zeros((1, 0))
+        values, _, normal = self._call(point.local[None].copy(), TS[None].copy(), problems, (False, 1, 0.0), 1.0)
+        return float(values.sum()), normal
+
+    def _call(
+        self, TL: FloatArray, TS: FloatArray, problems: IntArray, how: tuple[bool, int, float], curvature: float
+    ) -> tuple[FloatArray, int, tuple[FloatArray, FloatArray]]:
+        """`solver.minimise_all` with its buffers: objectives, evaluations, and the last start's matrices and gradients."""
+        p = TL.shape[2] + TS.shape[2]
+        normal = np.zeros((TL.shape[1], p, p)), np.zeros((TL.shape[1], p))
+        rule = (self.loss, self.log, float(self.delta), curvature)
         work = solver.workspace(self.tape[1].shape[1], p)
-        for i, (b0, b1) in enumerate(pairwise(problems)):
-            total += solver.evaluate(
-                self.tape,
-                self.data,
-                self.blocks.arrays(),
-                b0,
-                b1,
-                point.local,
-                point.shared[i],
-                self.spec,
-                (self.loss, self.log, float(self.delta), 1.0),
-                solver.DEPENDS,
-                work,
-                H[b0:b1],
-                g[b0:b1],
-            )
-        return total, H
+        where = (self.tape, self.data, self.blocks.arrays(), problems)
+        values, count = solver.minimise_all(*where, TL, TS, self.spec, rule, *how, work, normal)
+        return values, int(count), normal
 
 
 def _select(
@@ -237,7 +215,7 @@ def fit_rows(
         _, used = final.run(TL, TS, inner=False, limit=effort.polish, tolerance=1e-13)
         spent += used
     point = Point(TL[0], TS[0])
-    total, matrices = final.bordered(point)
+    total, (matrices, _) = final.bordered(point)
     if effort.polish and plain and np.isfinite(total) and not any(weight for _, weight in recipe.ridge):
         _, weight, unit = final.data[1]
         point = refine_affine(law, rows, blocks, point, matrices, weight * unit)
@@ -278,7 +256,7 @@ def normal_matrices(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) 
     """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a point, penalties included, and the penalties (p,)."""
     objective = _Objective(law, rows, recipe, surrogate=False)
     objective.delta = _last_delta(objective, recipe)
-    return objective.bordered(point)[1], objective.spec[solver.RIDGE]
+    return objective.bordered(point)[1][0], objective.spec[solver.RIDGE]
 
 
 def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
@@ -295,11 +273,10 @@ def _last_delta(objective: _Objective, recipe: Recipe) -> float:
 
 
 def _robust(final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, effort: Effort) -> tuple[FloatArray, int]:
-    """Minimise the robust loss: reweighted least squares until it slows down, then nearly Newton's method, then the former
-    again, which is safe where the latter stalls; about a third of the evaluations of the first alone."""
+    """Minimise the recipe's loss in the rounds of `robust_rounds`, through narrower and narrower thresholds for absolute loss."""
     spent = 0
     scores = np.empty(0)
-    rounds = [(1.0, 1e-3), (SHARE_BEYOND, effort.tolerance), (1.0, effort.tolerance)]
+    rounds = robust_rounds(effort.tolerance)
     for delta in _deltas(final, recipe):
         final.delta = delta
         for curvature, tolerance in rounds if final.loss == solver.HUBER else rounds[-1:]:

@@ -32,6 +32,17 @@ class Effort:
     """CPU seconds after which no further start is tried and the fit counts as failed."""
 
 
+SHARE_BEYOND = 0.15
+"""Root of the share of the reweighted curvature beyond the Huber threshold that the fast rounds take."""
+
+
+def robust_rounds(tolerance: float) -> list[tuple[float, float]]:
+    """(share of the curvature, tolerance) of the rounds that minimise a robust loss: reweighted least squares until it
+    slows down, then nearly Newton's method, then the former again, which is safe where the latter stalls; about a third of
+    the evaluations of the first alone."""
+    return [(1.0, 1e-3), (SHARE_BEYOND, tolerance), (1.0, tolerance)]
+
+
 @dataclass(frozen=True)
 class Point:
     """Parameters in the engine's space: `local` (blocks, pl) and `shared` (problems, ps)."""

@@ -24,14 +24,21 @@ QUICK = Effort(starts=8, keep=2, iterations=120)
 LONG = Effort(starts=64, keep=24, iterations=600, tolerance=1e-10)
 
 
-def random_formula(rng: np.random.Generator) -> str:
-    """A floor plus two or three terms, each a product of powers, logarithms and bends of N and D."""
-    count = 0
+BOX = {"E": "real()", "A": "real()", "a": "interval(-2, 2)", "k": "interval(-2, 2)", "g": "interval(-6, 6)",
+       "h": "interval(-3, 3)", "s": "interval(-4, 4)"}  # fmt: skip
+"""Declaration of every parameter by its first letter: the box in which all strategies search."""
+
+
+def random_program(rng: np.random.Generator) -> str:
+    """A floor plus two or three terms, each a product of powers, logarithms and bends of N and D.
+
+    Two powers of one variable in a product, or terms of equal form, make many of them degenerate.
+    """
+    names: list[str] = []
 
     def new(letter: str) -> str:
-        nonlocal count
-        count += 1
-        return f"{letter}{count}"
+        names.append(f"{letter}{len(names) + 1}")
+        return names[-1]
 
     def factor(v: str) -> str:
         kind = rng.integers(4)
@@ -45,9 +52,10 @@ def random_formula(rng: np.random.Generator) -> str:
 
     terms = [new("E")]
     for _ in range(rng.integers(2, 4)):
-        names = rng.permutation(["N", "D"])[: rng.integers(1, 3)]
-        terms.append("*".join([new("A"), *(factor(v) for v in names)]))
-    return " + ".join(terms)
+        variables = rng.permutation(["N", "D"])[: rng.integers(1, 3)]
+        terms.append("*".join([new("A"), *(factor(v) for v in variables)]))
+    declared = ", ".join(f'"{name}": {BOX[name[0]]}' for name in names)
+    return f"def law(N, D, {', '.join(names)}):\n    return {' + '.join(terms)}\nparameters = {{{declared}}}"
 
 
 def main(formulas: int = 300) -> bool:
