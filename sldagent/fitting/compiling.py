@@ -15,7 +15,18 @@ from numba.core import config as numba_config
 from numba.core.event import Event, Listener, register
 
 COLD = frozenset(
-    {"minimise_all", "minimise", "_project", "_affine", "predict_blocks", "_step", "bounded_step", "cholesky", "cholesky_solve", "impl"}
+    {
+        "minimise_all",
+        "minimise",
+        "predict_blocks",
+        "bounded_step",
+        "cholesky",
+        "cholesky_solve",
+        "_affine",
+        "_project",
+        "_step",
+        "impl",
+    }
 )
 """Functions outside the loops over rows; ``impl`` are numba's own."""
 

@@ -8,6 +8,7 @@ few to convergence on all rows, and for robust or logarithmic losses Levenberg-M
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,17 @@ from numpy.typing import NDArray
 from sldagent.errors import FitError
 from sldagent.fitting import solver
 from sldagent.fitting.refine import refine_affine
-from sldagent.fitting.result import Blocks, Effort, FitResult, Point, collect, make_blocks, robust_rounds
+from sldagent.fitting.result import SHARE_BEYOND, Blocks, Effort, FitResult, Point, collect, make_blocks, robust_rounds
 from sldagent.fitting.rows import Rows
+from sldagent.fitting.shrink import Shrinkage, joined, shrinkage, starting_points, without_centres
 from sldagent.fitting.starts import start_matrix
 from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Recipe
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Found = tuple[FloatArray, FloatArray, FloatArray]
+"""Local and shared parameters of starts, and their objectives."""
 
 SCREEN_ROWS = 384
 """Rows used to screen starts."""
@@ -48,9 +52,7 @@ class _Clock:
 class _Objective:
     """Rows, weights and loss of one stage, ready for the kernels."""
 
-    def __init__(
-        self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool, clock: _Clock | None = None
-    ) -> None:
+    def __init__(self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool, clock: _Clock | None = None) -> None:
         self.clock = clock
         Y, W = rows.Y, rows.weights(recipe.emphasis)
         self.loss = solver.SQUARED
@@ -68,13 +70,27 @@ class _Objective:
         self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
         ridge = np.zeros(law.local + law.shared)
+        self.scale = float(np.mean((W * unit * (Y - Y.mean(axis=1, keepdims=True))) ** 2))
         for name, weight in recipe.ridge:
-            scale = weight * float(np.mean((W * unit * (Y - Y.mean(axis=1, keepdims=True))) ** 2))
+            scale = weight * self.scale
             for q, slot in enumerate(law.slots):
                 if slot[0] == name:
                     ridge[q] = scale
-        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, np.zeros_like(ridge)]).astype(float)
+        none = np.zeros_like(ridge)
+        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, none, none]).astype(float)
         self.tape = law.tapes.kernel_arrays()
+
+    def shrink(self, law: CompiledLaw, penalties: Shrinkage) -> None:
+        """Add the means of shrunk parameters as shared ones that no row depends on, and the pull towards them."""
+        shrunk, n = penalties.shrunk, self.spec.shape[1]
+        centres = np.zeros((len(self.spec), len(shrunk)))
+        centres[solver.LOWER], centres[solver.UPPER] = -np.inf, np.inf
+        self.spec[solver.SHRINK] = penalties.weight
+        self.spec[solver.CENTRE, shrunk] = n + np.arange(len(shrunk))
+        self.spec = np.concatenate([self.spec, centres], axis=1)
+        code, value, nodes = self.tape
+        self.tape = code, value, np.column_stack([nodes, np.full((len(nodes), len(shrunk)), -1)])
+        self.blocks = joined(law, self.blocks)
 
     def run(
         self, TL: FloatArray, TS: FloatArray, *, inner: bool, limit: int, tolerance: float, curvature: float = 1.0
@@ -142,6 +158,92 @@ def _select(
     return L, S, O
 
 
+class _Stages:
+    """The stages of one fit; counts their evaluations."""
+
+    def __init__(
+        self, law: CompiledLaw, rows: Rows, recipe: Recipe, effort: Effort, surrogate: _Objective, final: _Objective
+    ) -> None:
+        self.law, self.rows, self.recipe, self.effort = law, rows, recipe, effort
+        self.surrogate, self.final = surrogate, final
+        self.spent = 0
+
+    def _thinned(self, rows: Rows, surrogate: bool) -> _Objective:
+        return _Objective(self.law, rows, self.recipe, surrogate and self.surrogate is not self.final, self.final.clock)
+
+    def _run(
+        self,
+        on: _Objective,
+        TL: FloatArray,
+        TS: FloatArray,
+        inner: bool,
+        limit: int,
+        tolerance: float,
+        curvature: float = 1.0,
+    ) -> FloatArray:
+        scores, used = on.run(TL, TS, inner=inner, limit=limit, tolerance=tolerance, curvature=curvature)
+        self.spent += used
+        return scores
+
+    def screened(self, TL: FloatArray, TS: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The starts that a few trial points on a thinned table like best."""
+        thin = self.rows.thin(SCREEN_ROWS)
+        screen = self.surrogate if thin is self.rows else self._thinned(thin, True)
+        scores = self._run(screen, TL, TS, True, 7, 1e-3)
+        return _select(self.final.blocks, scores, TL, TS, self.effort.keep)[:2]
+
+    def least_squares(self, TL: FloatArray, TS: FloatArray, bent: bool) -> Found:
+        """Variable projection to convergence."""
+        effort, blocks = self.effort, self.final.blocks
+        if bent and self.rows.n > 2 * COARSE_ROWS:
+            coarse = self._thinned(self.rows.thin(COARSE_ROWS), True)
+            scores = self._run(coarse, TL, TS, True, effort.iterations, effort.tolerance)
+            TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
+        for limit, keep in effort.narrow:
+            scores = self._run(self.surrogate, TL, TS, True, limit, 1e-5)
+            TL, TS, scores = _select(blocks, scores, TL, TS, keep)
+        if not effort.narrow or self.surrogate is self.final:
+            scores = self._run(self.surrogate, TL, TS, True, effort.iterations, effort.tolerance)
+        if bent and self.law.shared == 0 and len(blocks.group) >= 4:
+            TL, TS, scores = self._share_optimum(TL, TS, scores)
+        return TL, TS, scores
+
+    def _share_optimum(self, TL: FloatArray, TS: FloatArray, scores: FloatArray) -> Found:
+        """One more start for every block: the median of the blocks' optima, which rescues blocks stuck in a poor basin."""
+        blocks, effort = self.final.blocks, self.effort
+        best, shared, _ = _select(blocks, scores, TL, TS, 1)
+        L = best.copy()
+        for t in np.unique(blocks.target):
+            mine = blocks.target == t
+            L[0, mine] = np.nanmedian(best[0, mine], axis=0)
+        S = shared.copy()
+        more = self._run(self.surrogate, L, S, True, effort.iterations, effort.tolerance)
+        return np.concatenate([TL, L]), np.concatenate([TS, S]), np.concatenate([scores, more])
+
+    def own_loss(self, TL: FloatArray, TS: FloatArray) -> Found:
+        """Levenberg-Marquardt on the recipe's own loss, which is not the surrogate."""
+        blocks, effort = self.final.blocks, self.effort
+        if self.rows.n > 2 * COARSE_ROWS:
+            coarse = self._thinned(self.rows.thin(COARSE_ROWS), False)
+            scores = self._robust(coarse, TL, TS)
+            TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
+        self.final.delta = _deltas(self.final, self.recipe)[0]
+        for limit, keep in effort.narrow_robust:
+            scores = self._run(self.final, TL, TS, False, limit, 1e-4, SHARE_BEYOND)
+            TL, TS, _ = _select(blocks, scores, TL, TS, keep)
+        return TL, TS, self._robust(self.final, TL, TS)
+
+    def _robust(self, on: _Objective, TL: FloatArray, TS: FloatArray) -> FloatArray:
+        """The rounds of `robust_rounds`, through narrower and narrower thresholds for absolute loss."""
+        scores = np.empty(0)
+        rounds = robust_rounds(self.effort.tolerance)
+        for delta in _deltas(on, self.recipe):
+            on.delta = delta
+            for curvature, tolerance in rounds if on.loss == solver.HUBER else rounds[-1:]:
+                scores = self._run(on, TL, TS, False, 2 * self.effort.iterations, tolerance, curvature)
+        return scores
+
+
 def fit_rows(
     law: CompiledLaw,
     rows: Rows,
@@ -165,6 +267,9 @@ def fit_rows(
         FitError: the recipe needs logarithms of non-positive targets.
     """
     effort = effort or Effort(starts=recipe.starts)
+    if recipe.shrink:
+        alone = fit_rows(law, rows, replace(recipe, shrink=()), rng, warm=warm, effort=effort)
+        return _shrunk(alone, rows, recipe, effort) if alone.ok else alone
     clock = _Clock(effort.seconds)
     final = _Objective(law, rows, recipe, False, clock)
     blocks = final.blocks
@@ -176,39 +281,22 @@ def fit_rows(
     stage = final if plain else _Objective(law, rows, recipe, True, clock)
     bent = int((~law.linear).sum())
     count = 1 if bent == 0 else int(np.clip(effort.starts * (0.25 + 0.375 * bent), 2, 3 * effort.starts))
+    stages = _Stages(law, rows, recipe, effort, stage, final)
     theta = start_matrix(law, rows, count, rng)
     TL = np.repeat(theta[:, None, : law.local], nb, axis=1)
     TS = np.repeat(theta[:, None, law.local :], problems, axis=1)
-    spent = 0
     if bent:
-        thin = rows.thin(SCREEN_ROWS)
-        screen = stage if thin is rows else _Objective(law, thin, recipe, not plain, clock)
-        scores, used = screen.run(TL, TS, inner=True, limit=7, tolerance=1e-3)
-        spent += used
-        TL, TS, _ = _select(blocks, scores, TL, TS, effort.keep)
+        TL, TS = stages.screened(TL, TS)
     if warm is not None:
         TL = np.concatenate([warm.local[None], TL])
         TS = np.concatenate([warm.shared[None], TS])
     direct = (TL.copy(), TS.copy())
-    if bent and rows.n > 2 * COARSE_ROWS:
-        coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, not plain, clock)
-        scores, used = coarse.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
-        spent += used
-        TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
-    scores, used = stage.run(TL, TS, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
-    spent += used
-    if bent and law.shared == 0 and nb >= 4:
-        TL, TS, scores, used = _share_optimum(stage, blocks, TL, TS, scores, effort)
-        spent += used
+    TL, TS, scores = stages.least_squares(TL, TS, bent > 0)
     if not plain:
-        TL, TS = np.concatenate([TL, direct[0]]), np.concatenate([TS, direct[1]])
-        if rows.n > 2 * COARSE_ROWS:
-            coarse = _Objective(law, rows.thin(COARSE_ROWS), recipe, False, clock)
-            scores, used = _robust(coarse, TL, TS, recipe, effort)
-            spent += used
-            TL, TS, _ = _select(blocks, scores, TL, TS, min(effort.keep, 2))
-        scores, used = _robust(final, TL, TS, recipe, effort)
-        spent += used
+        if not effort.narrow_robust:
+            TL, TS = np.concatenate([TL, direct[0]]), np.concatenate([TS, direct[1]])
+        TL, TS, scores = stages.own_loss(TL, TS)
+    spent = stages.spent
     TL, TS, _ = _select(blocks, scores, TL, TS, 1)
     if effort.polish and (bent or not plain):
         final.delta = _last_delta(final, recipe)
@@ -227,6 +315,35 @@ def fit_rows(
     return FitResult(law, point, blocks, _reported(recipe, total, final), spent, failure, parameters, reason)
 
 
+def _shrunk(alone: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> FitResult:
+    """The joint fit in which shrunk parameters are pulled to their means, from the fit without."""
+    law = alone.law
+    final = _Objective(law, rows, recipe, False, _Clock(effort.seconds))
+    penalties = shrinkage(alone, recipe, final.scale)
+    if not penalties.shrunk.size:
+        return alone
+    final.shrink(law, penalties)
+    starts = starting_points(law, final.blocks, alone.point, penalties)
+    TL, TS, spent = starts.local, starts.shared, 0
+    rounds = [*(robust_rounds(effort.tolerance) if final.loss == solver.HUBER else ()), (1.0, 1e-13)]
+    for curvature, tolerance in rounds:
+        scores, used = final.run(TL, TS, inner=False, limit=4 * effort.iterations, tolerance=tolerance, curvature=curvature)
+        spent += used
+    TL, TS, _ = _select(final.blocks, scores, TL, TS, 1)
+    total, _ = final.bordered(Point(TL[0], TS[0]))
+    point = without_centres(law, alone.point, Point(TL[0], TS[0]))
+    parameters = collect(law, rows.groups, alone.blocks, point)
+    objective = _reported(recipe, total, final)
+    return replace(
+        alone,
+        point=point,
+        objective=objective,
+        parameters=parameters,
+        evaluations=alone.evaluations + spent,
+        shrinkage=penalties.weight,
+    )
+
+
 def _unusable(objective: _Objective, rows: Rows) -> str:
     """Why these rows cannot be fitted at all, or ''."""
     if not np.isfinite(objective.data[0]).all():
@@ -238,25 +355,20 @@ def _unusable(objective: _Objective, rows: Rows) -> str:
     return ""
 
 
-def _share_optimum(
-    stage: _Objective, blocks: Blocks, TL: FloatArray, TS: FloatArray, scores: FloatArray, effort: Effort
-) -> tuple[FloatArray, FloatArray, FloatArray, int]:
-    """One more start for every block: the median of the blocks' optima, which rescues blocks stuck in a poor basin."""
-    best, shared, _ = _select(blocks, scores, TL, TS, 1)
-    L = best.copy()
-    for t in np.unique(blocks.target):
-        mine = blocks.target == t
-        L[0, mine] = np.nanmedian(best[0, mine], axis=0)
-    S = shared.copy()
-    more, used = stage.run(L, S, inner=True, limit=effort.iterations, tolerance=effort.tolerance)
-    return np.concatenate([TL, L]), np.concatenate([TS, S]), np.concatenate([scores, more]), used
+def normal_matrices(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a fit, penalties included, and the penalties (p,).
 
-
-def normal_matrices(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a point, penalties included, and the penalties (p,)."""
+    Shrinkage counts as a penalty with the groups' mean held fixed.
+    """
+    law = result.law
     objective = _Objective(law, rows, recipe, surrogate=False)
     objective.delta = _last_delta(objective, recipe)
-    return objective.bordered(point)[1][0], objective.spec[solver.RIDGE]
+    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[solver.RIDGE].copy()
+    if result.shrinkage is not None:
+        every = np.arange(len(penalties))
+        matrices[:, every, every] += result.shrinkage
+        penalties += result.shrinkage
+    return matrices, penalties
 
 
 def _deltas(objective: _Objective, recipe: Recipe) -> list[float]:
@@ -272,26 +384,9 @@ def _last_delta(objective: _Objective, recipe: Recipe) -> float:
     return _deltas(objective, recipe)[-1]
 
 
-def _robust(final: _Objective, TL: FloatArray, TS: FloatArray, recipe: Recipe, effort: Effort) -> tuple[FloatArray, int]:
-    """Minimise the recipe's loss in the rounds of `robust_rounds`, through narrower and narrower thresholds for absolute loss."""
-    spent = 0
-    scores = np.empty(0)
-    rounds = robust_rounds(effort.tolerance)
-    for delta in _deltas(final, recipe):
-        final.delta = delta
-        for curvature, tolerance in rounds if final.loss == solver.HUBER else rounds[-1:]:
-            scores, used = final.run(
-                TL, TS, inner=False, limit=2 * effort.iterations, tolerance=tolerance, curvature=curvature
-            )
-            spent += used
-    return scores, spent
-
-
 def _reported(recipe: Recipe, total: float, final: _Objective) -> float:
     if recipe.loss == "squared":
         return 2.0 * total
     if recipe.loss == "absolute":
         return total / final.delta
     return total
-
-

@@ -28,8 +28,9 @@ SQUARED, HUBER = 0, 1
 """Loss codes.  SQUARED is r**2 / 2; HUBER is quadratic up to delta and linear beyond."""
 
 
-TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, CENTRE = range(6)
-"""Rows of `spec` (6, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty, CENTRE: where it pulls."""
+TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, SHRINK, CENTRE = range(7)
+"""Rows of `spec` (7, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty; SHRINK: weight of the penalty
+on its deviation from another, whose number is CENTRE."""
 DEPENDS, AFFINE = 3, 4
 """Which derivatives `evaluate` takes: of all parameters, or of the affine ones (rows of the tape's `code`)."""
 
@@ -160,15 +161,25 @@ def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, rule, kind, work, H, g): 
 
 @njit(**INNER)
 def _penalty(spec, phys, slope, n, k, H, g):  # type: ignore[no-untyped-def]
-    """Ridge penalty of the first n parameters, added to H[k] and g[k]."""
+    """Penalties of the first n parameters, added to H[k] and g[k]: ridge, and shrinkage in the engine's space."""
     total = 0.0
     for q in range(n):
         weight = spec[RIDGE, q]
         if weight > 0.0:
-            gap = phys[q] - spec[CENTRE, q]
-            total += 0.5 * weight * gap * gap
-            g[k, q] += weight * gap * slope[q]
+            total += 0.5 * weight * phys[q] * phys[q]
+            g[k, q] += weight * phys[q] * slope[q]
             H[k, q, q] += weight * slope[q] * slope[q]
+        weight = spec[SHRINK, q]
+        if weight > 0.0:
+            c = np.int64(spec[CENTRE, q])
+            gap = (math.log(phys[q]) if spec[TRANSFORM, q] == 1.0 else phys[q]) - phys[c]
+            total += 0.5 * weight * gap * gap
+            g[k, q] += weight * gap
+            g[k, c] -= weight * gap
+            H[k, q, q] += weight
+            H[k, c, c] += weight
+            H[k, q, c] -= weight
+            H[k, c, q] -= weight
     return total
 
 
@@ -280,7 +291,8 @@ def _affine(linear, pl, idx):  # type: ignore[no-untyped-def]
 def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, tolerance, work, normal):  # type: ignore[no-untyped-def]
     """Levenberg-Marquardt on one problem, in place on TL[b0:b1] and TS; returns (objective, evaluations).
 
-    The normal matrices and gradients there, (blocks, p, p) and (blocks, p), go to the problem's part of `normal`.  Stops after `limit` trial points, or when two accepted steps in a row gain less than `tolerance` of the objective.
+    The normal matrices and gradients there, (blocks, p, p) and (blocks, p), go to the problem's part of `normal`.
+    Stops after `limit` trial points, or when two accepted steps in a row gain less than `tolerance` of the objective.
     """
     lower, upper, linear = spec[LOWER], spec[UPPER], spec[LINEAR]
     nb = b1 - b0
