@@ -42,7 +42,7 @@ _SQRT_HALF_BITS = 4604544271217802189  # bits of sqrt(1/2)
 _EXPONENT_MASK = ~((1 << 52) - 1)
 
 
-@njit(**INNER)
+@njit(**JIT)
 def vexp(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """dst[:m] = exp(src[:m]) to about one ulp on [-708, 709]; clamped outside.  `ibuf` views the bits of `fbuf`."""
     for j in range(m):
