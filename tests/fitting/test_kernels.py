@@ -132,7 +132,7 @@ def test_gradient_agrees_with_central_differences(e, values):
     for q in range(p):
         step = np.zeros_like(theta)
         step[0, q] = 1e-6
-        up, down = value(theta + step), value(theta - step)
-        if not np.isfinite(up + down):
-            continue
-        assert g[0, q] == pytest.approx((up - down) / 2e-6, rel=2e-4, abs=1e-4 * (1 + abs(total)))
+        slope, wide = ((value(theta + k * step) - value(theta - k * step)) / (k * 2e-6) for k in (1, 2))
+        # across a pole such as x / b at b = 0 there is no derivative, and differences do not agree
+        if np.isfinite(slope + wide) and slope == pytest.approx(wide, rel=1e-4, abs=1e-5 * (1 + abs(total))):
+            assert g[0, q] == pytest.approx(slope, rel=2e-4, abs=1e-4 * (1 + abs(total)))
