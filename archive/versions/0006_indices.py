@@ -5,7 +5,7 @@
 * `run` counts its candidates and failures while the run lasts.
 * On PostgreSQL finished candidates are guarded against TRUNCATE too.
 
-Version 0006, after 0003.
+Version 0006, after 0005.
 """
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ depends_on = None
 
 GUARDED = (
     "candidate", "parentage", "evaluation", "cut_score", "group_fit", "failure", "event", "reference", "reference_cut",
+    "proposal", "origin", "seed_program",
 )  # fmt: skip
 
 USABLE = """

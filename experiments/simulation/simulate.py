@@ -69,12 +69,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archive", help="archive whose answered calls give the latencies of language models")
     known, heads = costs(), ["candidates/s", "workers busy", "coordinator busy", "first bottleneck"]
+    heavy = replace(known, evaluate=[50 * seconds for seconds in known.evaluate])
     models = replace(known, llm_share=0.5, llm=latencies(parser.parse_args().archive))
     check(known)
-    looks = (("Look-back 16 (the default)", lambda w: 16), ("Look-back four times the workers", lambda w: 4 * w))
-    for title, look_back in looks:
-        rows = [[f"{w:,}", *line(predict(known, w, max(16, look_back(w))))] for w in WORKERS]
+    for title, per_worker in (("Look-back 16 (the default)", 0), ("Look-back four times the workers", 4)):
+        rows = [[f"{w:,}", *line(predict(known, w, max(16, per_worker * w)))] for w in WORKERS]
         table(title, ["workers", *heads], rows)
+    rows = [[f"{w:,}", *line(predict(heavy, w, max(16, 4 * w)))] for w in WORKERS]
+    table("A table whose fits take 50 times as long, look-back four times the workers", ["workers", *heads], rows)
     rows = [[f"{w:,}", *line(predict(models, w, max(16, 4 * w), max(64, 8 * w)))] for w in WORKERS[:7]]
     table("Half of the slots by a language model, 64 requests at a time", ["workers", *heads], rows)
     jailed = replace(known, jailed=1.0)

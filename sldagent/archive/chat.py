@@ -189,6 +189,13 @@ class ChatStore:
             unanswered = update(table(ChatCall)).where(ChatCall.key == call.key, ChatCall.response.is_(None))
             connection.execute(unanswered.values(values))
 
+    def copy_all(self, calls: Sequence[CallRecord]) -> None:
+        """Write calls from another archive, those that this one does not have."""
+        with self._write("copy recorded answers") as connection:
+            there = set(connection.scalars(select(ChatCall.key)))
+            if rows := [self._row(call) for call in calls if call.key not in there]:
+                connection.execute(insert(table(ChatCall)), rows)
+
     @persistent
     def book(self, run: str, k: int, keys: Sequence[str]) -> None:
         """Write what the answers that candidate `k` took cost into the run's ledger, once; a second time does
@@ -198,25 +205,7 @@ class ChatStore:
         without a row.
         """
         with self._write("book a candidate's calls") as connection:
-            there = select(Ledger.entry).where(Ledger.run == run, Ledger.k == k, Ledger.chat_call.is_not(None))
-            if connection.scalar(there.limit(1)) is not None:
-                return
-            last = connection.scalar(select(func.max(Ledger.entry)).where(Ledger.run == run))
-            entry = 0 if last is None else int(last) + 1
-            rows: list[dict[str, Any]] = []
-            for key in keys:
-                row = connection.execute(_calls().where(ChatCall.key == key)).mappings().first()
-                if row is None:
-                    raise ArchiveError(f"candidate {k} of run {run} took an answer that was not recorded ({key})")
-                for kind, amount, unit in _amounts(_call(row)):
-                    rows.append(
-                        {
-                            "run": run, "entry": entry + len(rows), "k": k, "chat_call": key, "kind": kind,
-                            "amount": amount, "unit": unit, "created": self._clock(),
-                        }
-                    )  # fmt: skip
-            if rows:
-                connection.execute(insert(table(Ledger)), rows)
+            book_calls(connection, run, [(k, keys)], self._clock())
 
     @staticmethod
     def _end(connection: Connection, run: str, n: int, charge: Charge) -> None:
@@ -248,6 +237,15 @@ class ChatStore:
             row = connection.execute(_calls().where(ChatCall.key == key)).mappings().first()
         return None if row is None else _call(row)
 
+    def of_run(self, run: str) -> list[CallRecord]:
+        """The decided calls that a run sent or took, in the order of their keys."""
+        sent = select(ChatAttempt.chat_call).where(ChatAttempt.run == run)
+        taken = select(Ledger.chat_call).where(Ledger.run == run)
+        decided = ChatCall.response.is_not(None) | ChatCall.error.is_not(None)
+        query = _calls().where(ChatCall.key.in_(sent) | ChatCall.key.in_(taken), decided).order_by(ChatCall.key)
+        with self._read() as connection:
+            return [_call(row) for row in connection.execute(query).mappings()]
+
     def count(self) -> int:
         """How many calls the archive has, answered or not."""
         with self._read() as connection:
@@ -258,6 +256,33 @@ class ChatStore:
         query = select(*table(ChatAttempt).columns).where(ChatAttempt.run == run).order_by(ChatAttempt.n)
         with self._read() as connection:
             return [AttemptRecord(**row) for row in connection.execute(query).mappings()]
+
+
+def book_calls(
+    connection: Connection, run: str, taken: Sequence[tuple[int, Sequence[str]]], created: datetime
+) -> None:
+    """`ChatStore.book` for several candidates, (k, keys) in the order of commits, inside the caller's transaction."""
+    wanted = {k: keys for k, keys in taken if keys}
+    if not wanted:
+        return
+    there = select(Ledger.k).where(Ledger.run == run, Ledger.k.in_(wanted), Ledger.chat_call.is_not(None))
+    for k in set(connection.scalars(there)):
+        wanted.pop(k or 0, None)
+    last = connection.scalar(select(func.max(Ledger.entry)).where(Ledger.run == run))
+    entry = 0 if last is None else int(last) + 1
+    named = {key for keys in wanted.values() for key in keys}
+    found = connection.execute(_calls().where(ChatCall.key.in_(named))).mappings()
+    calls = {row["key"]: _call(row) for row in found}
+    rows: list[dict[str, Any]] = []
+    for k, keys in wanted.items():
+        for key in keys:
+            if key not in calls:
+                raise ArchiveError(f"candidate {k} of run {run} took an answer that was not recorded ({key})")
+            for kind, amount, unit in _amounts(calls[key]):
+                values = {"chat_call": key, "kind": kind, "amount": amount, "unit": unit, "created": created}
+                rows.append({"run": run, "entry": entry + len(rows), "k": k, **values})
+    if rows:
+        connection.execute(insert(table(Ledger)), rows)
 
 
 def _calls() -> Any:

@@ -296,7 +296,7 @@ class Ledger(Base):
     unit: Mapped[str]
     """calls, tokens, usd, evaluations or seconds."""
     created: Mapped[datetime]
-    __table_args__ = (Index(None, "chat_call"),)
+    __table_args__ = (Index(None, "chat_call"), Index(None, "run", "k"))
 
 
 class Event(Base):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from sldagent.archive import models
+from sldagent.archive.chat_models import ProposalRow
 from sldagent.archive.mapping import NULL_MEANS, to_record
 from sldagent.archive.models import (
     Candidate,
@@ -18,10 +20,12 @@ from sldagent.archive.models import (
     EvaluationRow,
     FailureRow,
     GroupFit,
+    Ledger,
     Parentage,
     Run,
 )
-from sldagent.archive.records import CandidateRecord, CandidateRow, LightRow, RunRecord, ScoringRecord
+from sldagent.archive.proposals import asked_for
+from sldagent.archive.records import AskedRecord, CandidateRecord, CandidateRow, LightRow, RunRecord, ScoringRecord
 from sldagent.archive.sessions import spent
 from sldagent.errors import ArchiveError
 
@@ -141,7 +145,8 @@ def candidates_after(connection: Connection, run: str, k: int) -> list[Candidate
     if not rows:
         return []
     low, high = rows[0]["k"], rows[-1]["k"]
-    return _records(connection, run, rows, Parentage.k.between(low, high), CutScoreRow.k.between(low, high))
+    asked = asked_for(connection, run, ProposalRow.k.between(low, high), Ledger.k.between(low, high))
+    return _records(connection, run, rows, Parentage.k.between(low, high), CutScoreRow.k.between(low, high), asked)
 
 
 def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> list[CandidateRecord]:
@@ -150,7 +155,8 @@ def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> lis
     for start in range(0, len(ks), CHUNK):
         part = list(ks[start : start + CHUNK])
         rows = connection.execute(_joined(run).where(Candidate.k.in_(part))).mappings().all()
-        records = _records(connection, run, rows, Parentage.k.in_(part), CutScoreRow.k.in_(part))
+        asked = asked_for(connection, run, ProposalRow.k.in_(part), Ledger.k.in_(part))
+        records = _records(connection, run, rows, Parentage.k.in_(part), CutScoreRow.k.in_(part), asked)
         found.update((record.k, record) for record in records)
     missing = next((k for k in ks if k not in found), None)
     if missing is not None:
@@ -159,8 +165,9 @@ def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> lis
 
 
 def _records(
-    connection: Connection, run: str, rows: Sequence[RowMapping], parents_of: Any, cuts_of: Any
-) -> list[CandidateRecord]:
+    connection: Connection, run: str, rows: Sequence[RowMapping], parents_of: Any, cuts_of: Any,
+    asked: Mapping[int, AskedRecord],
+) -> list[CandidateRecord]:  # fmt: skip
     parents: dict[int, list[int]] = defaultdict(list)
     query = select(Parentage.k, Parentage.parent).where(Parentage.run == run, parents_of)
     for k, parent in connection.execute(query.order_by(Parentage.k, Parentage.position)):
@@ -169,7 +176,7 @@ def _records(
     scores = select(*CutScoreRow.__table__.columns).where(CutScoreRow.run == run, cuts_of)
     for cut in connection.execute(scores.order_by(CutScoreRow.k, CutScoreRow.position)).mappings():
         cuts[cut["k"]].append(cut)
-    return [to_record(row, parents[row["k"]], cuts[row["k"]]) for row in rows]
+    return [replace(to_record(row, parents[row["k"]], cuts[row["k"]]), asked=asked.get(row["k"])) for row in rows]
 
 
 def candidate_rows(connection: Connection, run: str) -> list[CandidateRow]:

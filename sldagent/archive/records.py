@@ -15,6 +15,44 @@ FinalStatus = Literal["complete", "stopped", "failed"]
 RunStatus = Literal["running"] | FinalStatus
 SessionOutcome = Literal["", "complete", "stopped", "failed", "lost"]
 """'' while the session lasts; lost: its process died, or another one took the run over."""
+AskedOutcome = Literal["program", "unusable", "none", "budget"]
+
+
+@dataclass(frozen=True)
+class AskedRecord:
+    """What a language model was asked for a candidate, what it promised, and whether that held."""
+
+    model: str
+    """Identity of the model that was chosen, ``KIND:MODEL``."""
+    operator: str
+    state: int
+    """Candidates committed when the prompt was written."""
+    outcome: AskedOutcome
+    """``program``; ``unusable``: no program in the answers; ``none``: no answer; ``budget``: the budget did not allow the
+    call, so the grammar made the candidate instead."""
+    calls: tuple[str, ...] = ()
+    """Keys of the rows of `chat_call` whose answers were taken, in order."""
+    answered_by: str = ""
+    """Identity of the model that gave the last answer: a fallback's where one was used."""
+    form: str = "none"
+    """How the program was written: ``program``, ``edit``, ``formula`` or ``none``."""
+    hypothesis: str = ""
+    """Written by a model, so untrusted."""
+    promise: str = ""
+    """The residual that was promised to shrink, in the fixed vocabulary."""
+    kept: bool | None = None
+    """Whether it shrank; None: no promise, or it cannot be told (see `why`)."""
+    before: float | None = None
+    """That residual of the first parent; None: not finite or not measured."""
+    after: float | None = None
+    """The same of the child."""
+    why: str = ""
+    error: str = ""
+    """Why there is no program, one sentence; may quote an answer, so untrusted."""
+    tokens: int | None = 0
+    """Of the calls together, in and out; None: the provider did not say."""
+    usd: float | None = 0.0
+    """Of the calls together; None: unknown."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +72,8 @@ class CandidateRecord:
     """Hash of the canonical form."""
     evaluation: Evaluation
     note: str = ""
+    asked: AskedRecord | None = None
+    """Of a candidate whose slot was dealt to a language model."""
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ class Reply:
     """The model that answered; a fallback's where one was used."""
     recorded: bool
     """The answer was there already, so nothing was asked."""
+    cost: float | None = None
+    """US dollars; None: unknown."""
 
 
 class Chat(Protocol):

@@ -132,4 +132,4 @@ def told(rows: Sequence[CallRecord]) -> Reply:
 def reply(row: CallRecord, *, recorded: bool) -> Reply:
     """The answer in an answered row."""
     assert row.response is not None
-    return Reply(ChatAnswer.from_json(row.response), row.key, f"{row.backend}:{row.model}", recorded)
+    return Reply(ChatAnswer.from_json(row.response), row.key, f"{row.backend}:{row.model}", recorded, row.cost)

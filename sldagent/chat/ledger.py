@@ -89,6 +89,16 @@ def worst_case(prices: Prices, identity: str, request: ChatRequest) -> Amount:
     return Amount(1, tokens_in + request.max_tokens, nano)
 
 
+def require_price(prices: Prices, identity: str) -> None:
+    """Raises ConfigError for a model whose price is unknown: a budget in dollars cannot be kept for it."""
+    if prices.of(identity) is None:
+        raise ConfigError(
+            f"the price of {identity} is unknown, so a budget in dollars cannot be kept; "
+            f"give its price as {identity}=INPUT/OUTPUT in dollars per million tokens (0/0 where it costs nothing), "
+            "or limit calls or tokens instead"
+        )
+
+
 class Ledger:
     """The accounts of one run; the only door through which a request may be sent.  Safe to use from several threads.
 
@@ -120,12 +130,7 @@ class Ledger:
         """
         if self.budget.usd is None:
             return
-        if self._prices.of(identity) is None:
-            raise ConfigError(
-                f"the price of {identity} is unknown, so a budget in dollars cannot be kept; "
-                f"give its price as {identity}=INPUT/OUTPUT in dollars per million tokens (0/0 where it costs nothing), "
-                "or limit calls or tokens instead"
-            )
+        require_price(self._prices, identity)
         if self._charged.nano is None:
             raise ConfigError(
                 f"run {self.run} has already used a model whose price is unknown, so a budget in dollars cannot be kept; "

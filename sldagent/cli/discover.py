@@ -11,12 +11,14 @@ from sldagent.cli.ending import show_outcome
 from sldagent.cli.options import (
     add_common,
     add_jail,
+    add_models,
     add_place,
     add_roles,
     data_folder,
     given_roles,
     jail_warning,
     load_task,
+    model_options,
     open_archive,
     place_of,
     positive_float,
@@ -44,12 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a program to begin with, a law of this language or scaling_law_func and fit_scaling_law; may be repeated",
     )
     add_jail(search)
+    add_models(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from sldagent import session
     from sldagent.api import run_config
+    from sldagent.llm import LiveModels
     from sldagent.origin import origin_of
     from sldagent.report.progress import progress
     from sldagent.report.text import opening
@@ -58,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
     task = load_task(args, args.table)
     grounds = session.prepare(task)
     config = run_config(
-        minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers
-    )
+        minutes=args.minutes, candidates=args.candidates, seed=args.seed, islands=args.islands, workers=args.workers,
+        **model_options(args),
+    )  # fmt: skip
+    models = LiveModels(config)
     place = place_of(args)
     origin = origin_of(task, args.table, given_roles(args), data=data_folder(args), at=args.at, jail=args.jail)
     with open_archive(args, read_only=False) as archive:
@@ -72,6 +78,6 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.flush()
         with progress(sys.stderr) as observer:
             outcome = session.run(
-                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, place=place
+                grounds, config, archive, observer, seeds=seeds, jail=args.jail, origin=origin, models=models, place=place
             )
         return show_outcome(outcome, archive, args)

@@ -37,4 +37,6 @@ def show_outcome(outcome: Outcome, archive: Archive, args: argparse.Namespace) -
         output.print_json(status.document())
     else:
         output.show(*status_text(status))
+        if summary.trouble:
+            output.show(f"Paused, because no language model can be asked: {summary.trouble}")
     return STOPPED

@@ -64,6 +64,55 @@ def add_jail(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Language models, what they may spend and what they see."""
+    models = parser.add_argument_group(
+        "language models (none: the grammar alone proposes; keys come from the providers' usual environment variables)"
+    )
+    models.add_argument(
+        "--llm", metavar="SPEC", action="append", default=[],
+        help="openai:MODEL, anthropic:MODEL, litellm:PROVIDER/MODEL or local:MODEL@URL; may be repeated",
+    )  # fmt: skip
+    models.add_argument(
+        "--llm-fallback", metavar="SPEC", action="append", default=[], help="asked where a model is down; may be repeated"
+    )
+    models.add_argument("--llm-share", metavar="P", type=share, help="share of candidates that models write (default: 0.5)")
+    models.add_argument(
+        "--llm-concurrency", metavar="N", type=positive_int,
+        help="answers of one model waited for at once (default: 32, or 2 of a local server)",
+    )  # fmt: skip
+    models.add_argument(
+        "--llm-extra", metavar="JSON", default="", help="further fields of every request, such as a reasoning effort"
+    )
+    models.add_argument("--budget-usd", metavar="USD", type=amount, help="most dollars to spend")
+    models.add_argument("--max-calls", metavar="N", type=seed_int, help="most requests to send")
+    models.add_argument("--max-tokens", metavar="N", type=seed_int, help="most tokens of requests and answers together")
+    models.add_argument(
+        "--price", metavar="KIND:MODEL=IN/OUT", action="append", default=[],
+        help="dollars per million tokens (and /CACHED/WRITTEN where those differ); may be repeated",
+    )  # fmt: skip
+    models.add_argument("--answer-tokens", metavar="N", type=positive_int, help="most tokens of one answer (default: 4096)")
+    models.add_argument("--prompt-tokens", metavar="N", type=positive_int, help="most tokens of one prompt (default: 6000)")
+    models.add_argument("--blind-names", action="store_true", help="models see x1, x2, ... in place of the table's names")
+
+
+def model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `add_models` was given, as fields of the run's configuration."""
+    given = {
+        "llm": tuple(args.llm), "llm_fallbacks": tuple(args.llm_fallback), "llm_share": args.llm_share,
+        "llm_concurrency": args.llm_concurrency,
+        "llm_extra": args.llm_extra, "budget_usd": args.budget_usd, "max_calls": args.max_calls,
+        "max_tokens": args.max_tokens, "prices": tuple(args.price), "answer_tokens": args.answer_tokens,
+        "prompt_tokens": args.prompt_tokens, "blind_names": args.blind_names,
+    }  # fmt: skip
+    used = {name: value for name, value in given.items() if value not in (None, (), "", False)}
+    if used and not args.llm:
+        from sldagent.errors import ConfigError
+
+        raise ConfigError("options about language models were given, but no model: name one with --llm")
+    return used
+
+
 def add_place(parser: argparse._ActionsContainer, default: str = "one per core here") -> None:
     """Where candidates are evaluated, by how many (`default` in words)."""
     parser.add_argument("--workers", metavar="W", type=positive_int, help=f"processes or actors (default: {default})")
@@ -114,11 +163,51 @@ def seed_int(text: str) -> int:
     return int(value)
 
 
+def share(text: str) -> float:
+    value = _number(text, float)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return float(value)
+
+
+def amount(text: str) -> float:
+    value = _number(text, float)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 up")
+    return float(value)
+
+
 def _number(text: str, kind: Any) -> Any:
     try:
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
+def pairs_option(texts: list[str], option: str) -> list[tuple[str, str]]:
+    """NAME=VALUE pairs of an option that may be repeated and hold several, with commas between.  Raises ConfigError."""
+    from sldagent.errors import ConfigError
+
+    out = []
+    for part in (p for text in texts for p in text.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise ConfigError(f"'{option} {part}' is not NAME=VALUE")
+        out.append((name.strip(), value.strip()))
+    return out
+
+
+def number_option(text: str, option: str) -> float:
+    """A finite number in an option's value.  Raises ConfigError."""
+    from sldagent.errors import ConfigError
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or abs(value) == float("inf"):
+        raise ConfigError(f"'{text}' of {option} is not a number")
+    return value
 
 
 def load_task(args: argparse.Namespace, spec: str) -> Task:

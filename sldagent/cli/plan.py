@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sldagent.cli import output
 from sldagent.cli.laws_given import add_data, resolve_law, rows_argument
-from sldagent.cli.options import add_common, open_archive, positive_float, positive_int, seed_int
+from sldagent.cli.options import (
+    add_common,
+    number_option,
+    open_archive,
+    pairs_option,
+    positive_float,
+    positive_int,
+    seed_int,
+)
 
 if TYPE_CHECKING:
     from sldagent.fitted import Fitted
@@ -87,8 +95,8 @@ def _question(args: argparse.Namespace) -> Question:
         minimise=() if args.minimise is None else tuple(name.strip() for name in args.minimise.split(",")),
         target_loss=args.target_loss,
         flops=args.flops,
-        fixed={name: _number(value, f"--fix {name}") for name, value in _pairs(args.fix, "--fix")},
-        bounds={name: _span(value, f"--bounds {name}") for name, value in _pairs(args.bounds, "--bounds")},
+        fixed={name: number_option(value, f"--fix {name}") for name, value in pairs_option(args.fix, "--fix")},
+        bounds={name: _span(value, f"--bounds {name}") for name, value in pairs_option(args.bounds, "--bounds")},
         group=args.group,
         target=args.target,
         next_runs=args.next,
@@ -99,37 +107,13 @@ def _question(args: argparse.Namespace) -> Question:
     )
 
 
-def _pairs(texts: list[str], option: str) -> list[tuple[str, str]]:
-    from sldagent.errors import ConfigError
-
-    out = []
-    for part in (p for text in texts for p in text.split(",")):
-        name, sign, value = part.partition("=")
-        if not sign or not name.strip() or not value.strip():
-            raise ConfigError(f"'{option} {part}' is not NAME=VALUE")
-        out.append((name.strip(), value.strip()))
-    return out
-
-
 def _span(text: str, option: str) -> tuple[float, float]:
     from sldagent.errors import ConfigError
 
     low, sign, high = text.partition(":")
     if not sign:
         raise ConfigError(f"'{option} {text}' is not LOW:HIGH")
-    span = (_number(low, option), _number(high, option))
+    span = (number_option(low, option), number_option(high, option))
     if not span[0] < span[1]:
         raise ConfigError(f"'{option} {text}' is not in order: LOW:HIGH")
     return span
-
-
-def _number(text: str, option: str) -> float:
-    from sldagent.errors import ConfigError
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if value != value or abs(value) == float("inf"):
-        raise ConfigError(f"'{text}' of {option} is not a number")
-    return value

@@ -75,6 +75,34 @@ class RunConfig:
     """Children without parents that a reset island gets."""
     emphasis_at: int = 160
     """Candidate at which good laws are refitted with more weight on larger scale, to decide about it; 0: never."""
+    independent: bool = False
+    """No child knows of an earlier candidate: no parents, and prompts without front, forms tried and lessons (best of N)."""
+    llm: tuple[str, ...] = ()
+    """Language models that propose, as ``KIND:MODEL``; none: the grammar alone."""
+    llm_fallbacks: tuple[str, ...] = ()
+    """Models asked, in order, where one of `llm` is down."""
+    llm_share: float = 0.5
+    """Chance that a slot after generation 0 is dealt to a model."""
+    llm_look_back: int = 128
+    """A model's candidate k is asked for from the state after candidate k - llm_look_back."""
+    llm_concurrency: int | None = None
+    """Answers of one model waited for at once; None: 32, or 2 of a local server.  Changes no candidate."""
+    llm_extra: str = ""
+    """Further fields of every request to a model, as a JSON object; '' for none."""
+    answer_tokens: int = 4096
+    """Most tokens of one answer, reasoning included."""
+    prompt_tokens: int = 6000
+    """Most tokens of one prompt, as estimated at 3.5 characters each."""
+    blind_names: bool = False
+    """Models see x1, x2, ... in place of the table's names."""
+    budget_usd: float | None = None
+    """Most dollars spent on language models; None: no limit."""
+    max_calls: int | None = None
+    """Most requests to language models; None: no limit."""
+    max_tokens: int | None = None
+    """Most tokens of requests and answers together; None: no limit."""
+    prices: tuple[str, ...] = ()
+    """Prices as ``KIND:MODEL=INPUT/OUTPUT[/CACHED[/WRITTEN]]``, dollars per million tokens."""
 
     def __post_init__(self) -> None:
         for name, low, high in _RANGES:
@@ -85,6 +113,10 @@ class RunConfig:
         for name, low, high in _PAIR_RANGES:
             if not all(low <= value <= high for value in getattr(self, name)):
                 raise ConfigError(f"'{name}' is {getattr(self, name)}, but both must be {low:g} to {high:g}")
+        if self.llm and self.llm_look_back < self.look_back:
+            raise ConfigError(
+                f"'llm_look_back' is {self.llm_look_back}, but must be at least 'look_back', which is {self.look_back}"
+            )
         if self.minutes is None and self.candidates is None and self.stagnation == 0:
             raise ConfigError("the run would never end: give 'minutes', 'candidates' or 'stagnation'")
 
@@ -108,6 +140,11 @@ class RunConfig:
     def to_mapping(self) -> dict[str, Any]:
         """The JSON-able opposite of `from_mapping`."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether anything bounds what language models may spend."""
+        return (self.budget_usd, self.max_calls, self.max_tokens) != (None, None, None)
 
     def temperature(self, island: int) -> float:
         """Boldness of one island."""
@@ -133,6 +170,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("complexity_bin", 1, 1000), ("front_share", 0, 1), ("second_parent", 0, 1), ("fresh_share", 0, 1),
     ("migration_every", 0, math.inf), ("reset_every", 0, math.inf), ("founders", 0, 1000),
     ("fresh_after_reset", 0, 10_000), ("emphasis_at", 0, math.inf),
+    ("llm_share", 0, 1), ("llm_look_back", 1, 100_000), ("llm_concurrency", 1, 1000),
+    ("answer_tokens", 1, 1_000_000), ("prompt_tokens", 500, 1_000_000),
+    ("budget_usd", 0, math.inf), ("max_calls", 0, math.inf), ("max_tokens", 0, math.inf),
 )
 _PAIR_RANGES: tuple[tuple[str, float, float], ...] = (("temperatures", 0, 1), ("tournaments", 1, 100))
 
@@ -142,6 +182,8 @@ def _typed(key: str, value: Any, declared: str) -> Any:
     if value is None and "None" in declared:
         return None
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if declared == "bool" and isinstance(value, bool):
+        return value
     if declared.startswith("tuple"):
         kind = next(k for k in ("str", "float", "int") if k in declared)
         if isinstance(value, (list, tuple)) and (kind == "str" or len(value) == 2):
@@ -153,5 +195,5 @@ def _typed(key: str, value: Any, declared: str) -> Any:
     elif declared == "str" and isinstance(value, str):
         return value
     pair = "a list of texts" if "str" in declared else "a list of two numbers"
-    wanted = {"i": "a whole number", "f": "a number", "s": "a text"}.get(declared[0], pair)
+    wanted = {"i": "a whole number", "f": "a number", "s": "a text", "b": "true or false"}.get(declared[0], pair)
     raise ConfigError(f"configuration key '{key}' must be {wanted}, not {value!r}")

@@ -68,6 +68,11 @@ def repeats(k: int, start: int, look_back: int, emphasis: float) -> bool:
     return start <= k < start + VOTERS or (emphasis > 0.0 and adopted <= k < adopted + REPEATED)
 
 
+def reserved(k: int, start: int, look_back: int) -> bool:
+    """Whether candidate `k` may have to repeat a good law, whatever is decided: such a slot is dealt to no model."""
+    return repeats(k, start, look_back, EMPHASIS)
+
+
 def best_without(members: Sequence[Member], known: Callable[[Program], bool]) -> tuple[Member, Program] | None:
     """The valid law of lowest X without emphasis whose emphasised twin is not known yet, and the twin."""
     structures = set()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent.evaluation.result import Evaluation
 from sldagent.laws.program import Program
 
 INVALID_PENALTY = 1.0
@@ -24,6 +25,8 @@ class Member:
     complexity: float
     mdl: float
     valid: bool
+    evaluation: Evaluation | None = field(default=None, compare=False, repr=False)
+    """All that is known of it, for prompts."""
 
     @property
     def merit(self) -> float:

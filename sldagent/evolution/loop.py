@@ -26,6 +26,7 @@ from sldagent.evolution.lease import Lease, Pulse
 from sldagent.evolution.observer import Event, NullObserver, Observer
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.search import STOP_WORDS, Search
+from sldagent.evolution.slots import Models
 from sldagent.evolution.state import SearchState
 from sldagent.evolution.stop import StopReason, StopRule, interruptible
 from sldagent.evolution.summary import RunSummary
@@ -34,6 +35,10 @@ from sldagent.workers.base import WorkerPool
 
 NO_CHOICE = "no valid law was found"
 NOT_YET = "interrupted before a law could be chosen"
+
+
+MakeModels = Callable[[str], Models]
+"""From the run's id to its language models."""
 
 
 class RunArchive(Protocol):
@@ -78,6 +83,11 @@ class Beginning:
     """Program files that it was given, kept beside its candidates."""
     layers: Mapping[str, Any] | None = None
     """Of the jail that untrusted code runs in, kept in the run's log; None: no such code."""
+    config: Mapping[str, Any] | None = None
+    """What is stored as its configuration; None: the search's own.  A replay ends where the recorded run did, but stores
+    what that run was told."""
+    ended: StopReason | None = None
+    """Why the recorded run ended, for a replay."""
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -97,12 +107,14 @@ class Past:
     """What the present session, which has taken the run over, found."""
     candidates: Iterable[CandidateRecord]
     """All that the run has, in order."""
+    ended: StopReason | None = None
+    """Why the run ended when it was recorded, for a replay."""
 
 
 def discover(
     beginning: Beginning, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
     observer: Observer | None = None, *, stop: threading.Event | None = None,
-    clock: Callable[[], float] = time.monotonic, workers: str = "",
+    clock: Callable[[], float] = time.monotonic, workers: str = "", models: MakeModels | None = None,
 ) -> RunSummary:
     """Search for laws until a bound of `config` is met or `stop` is set.
 
@@ -113,9 +125,11 @@ def discover(
         stop: ends the run cleanly when set; SIGINT and SIGTERM set it while the search is in the main thread.
         clock: seconds from any origin.
         workers: who evaluates, in words.
+        models: makes the language models that propose beside `proposer`, once the run is in the archive.
 
     Returns:
-        The summary; its status is ``stopped`` when the user ended the run, else ``complete``.
+        The summary; its status is ``stopped`` when the user ended the run or no language model can be asked, else
+        ``complete``.
 
     Raises:
         ArchiveUnavailable: the archive's server went away and stayed away; the run can be resumed.
@@ -125,13 +139,14 @@ def discover(
     islands = [{"temperature": config.temperature(i), "bias": config.bias(i)} for i in range(config.islands)]
     run = beginning.run or archive.new_run_id(beginning.task)
     session = archive.start_run(
-        run=run, task=beginning.task, seed=config.seed, config=config.to_mapping(), card=beginning.card,
+        run=run, task=beginning.task, seed=config.seed, config=beginning.config or config.to_mapping(), card=beginning.card,
         mode=beginning.mode, islands=islands, origin=beginning.origin, seeds=beginning.seeds,
         reference_programs=beginning.references, notes=beginning.notes, pool=workers,
     )
-    past = Past(run, Resumed(session, 0, {}, 0.0), ())
+    past = Past(run, Resumed(session, 0, {}, 0.0), (), beginning.ended)
     start = Event("start", 0, f"run {run} on {beginning.task}")
-    return _conduct(past, config, archive, Planner(proposer), pool, observer or NullObserver(), stop, clock, start)
+    planner = Planner(proposer, models=None if models is None else models(run))
+    return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
 
 
 def resume(
@@ -156,11 +171,14 @@ def _conduct(
     stop = stop or threading.Event()
     run, rule = past.run, StopRule(config, stop, clock, past.resumed.seconds)
     journal = Journal(archive, run, clock)
-    search = Search(SearchState(config), planner, pool, journal, observer, rule, clock, past.candidates)
+    state, earlier = SearchState(config), past.resumed.committed
+    search = Search(state, planner, pool, journal, observer, rule, clock, past.candidates, earlier)
     try:
         with interruptible(stop), Lease(archive.sessions(), run, past.resumed.session, stop, lambda: rule.session_seconds):
             observer.on_event(start)
             reason = search.run()
+            if search.trouble is None:
+                reason = past.ended or reason
             observer.on_event(Event("stop", search.state.committed, STOP_WORDS[reason]))
         journal.flush()
         summary = _summarise(past, search, reason, rule.seconds)
@@ -204,7 +222,7 @@ def _finish(archive: RunArchive, summary: RunSummary, rule: StopRule) -> None:
 def _summarise(past: Past, search: Search, reason: StopReason, seconds: float) -> RunSummary:
     """Choose among the contenders and gather what a report needs."""
     state = search.state
-    status: FinalStatus = "stopped" if reason == "interrupted" else "complete"
+    status: FinalStatus = "stopped" if reason in ("interrupted", "provider") else "complete"
     if not search.caught_up:
         return RunSummary(
             run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=past.resumed.committed,
@@ -218,5 +236,5 @@ def _summarise(past: Past, search: Search, reason: StopReason, seconds: float) -
         run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=state.committed,
         failures=dict(state.failures), front=state.front.indices, choice=choice, catalogue=tuple(search.catalogue),
         records={k: search.contenders.get(k) for k in sorted(needed)},
-        reason=NO_CHOICE if choice is None else choice.reason,
+        reason=NO_CHOICE if choice is None else choice.reason, trouble="" if search.trouble is None else str(search.trouble),
     )

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from sldagent.archive.records import CandidateRecord, Note
 from sldagent.evolution.state import SearchState
 
-EventKind = Literal["start", "resume", "seeds", "migration", "reset", "emphasis", "stop", "end"]
+EventKind = Literal["start", "resume", "seeds", "migration", "reset", "emphasis", "model", "stop", "end"]
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ Two searches that committed the same records are in the same state, whoever eval
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evolution.bandit import OperatorTable, reward_of
 from sldagent.evolution.compact import Figures, TextIndex
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.emphasis import OPERATOR, Trial
@@ -21,7 +22,10 @@ from sldagent.evolution.island import Island, Member
 from sldagent.evolution.rng import generator
 from sldagent.evolution.selection import draw_weight, scalarised
 from sldagent.laws.program import Program
+from sldagent.proposers.llm.concepts import Concepts
 
+RECENT = 30
+"""Failures remembered for prompts."""
 CREDIT_SLACK = 4.0
 """A child that beats its parents in X by being up to so much more complex still counts as an improvement."""
 
@@ -49,7 +53,10 @@ class SearchState:
         committed: number of candidates committed; the next one to commit has this index.
         islands: the sub-populations.
         front: non-dominated valid candidates in (X, C).
-        credit: operator -> (children, improvements).
+        table: what each operator of the grammar and of each model cost and gained.
+        concepts: which promises of models held.
+        recent_failures: (reason, detail) of the last candidates that came to nothing, oldest first.
+        models_spent: the budget for language models is used up, so no further slot is dealt to one.
         failures: reason -> number of candidates.
         trial: whether fits shall weigh larger scale more.
         last_change: candidate that last changed the front, -1 at the start.
@@ -61,7 +68,10 @@ class SearchState:
         self.committed = 0
         self.islands = [Island(config.population, config.complexity_bin) for _ in range(config.islands)]
         self.front = ParetoFront()
-        self.credit: dict[str, tuple[int, int]] = {}
+        self.table = OperatorTable()
+        self.concepts = Concepts()
+        self.recent_failures: deque[tuple[str, str]] = deque(maxlen=RECENT)
+        self.models_spent = False
         self.failures: Counter[str] = Counter()
         self.trial = Trial()
         self.last_change = -1
@@ -69,6 +79,11 @@ class SearchState:
         self._figures = Figures()
         self._fingerprints = TextIndex()
         self._front_members: dict[int, Member] = {}
+
+    @property
+    def credit(self) -> dict[str, tuple[int, int]]:
+        """The grammar's operators: name -> (children, improvements)."""
+        return self.table.credit
 
     @property
     def front_members(self) -> tuple[Member, ...]:
@@ -90,8 +105,8 @@ class SearchState:
                 return dataclasses.replace(evaluation, failure=Failure("same-predictions", detail))
         return evaluation
 
-    def apply(self, record: CandidateRecord, program: Program) -> Change:
-        """Commit the next candidate.
+    def apply(self, record: CandidateRecord, program: Program | None) -> Change:
+        """Commit the next candidate; `program` is None where a model wrote none.
 
         Raises:
             ValueError: `record` is not the next one in order.
@@ -100,18 +115,21 @@ class SearchState:
             raise ValueError(f"candidate {record.k} cannot be committed before candidate {self.committed}")
         self.committed += 1
         front = improved = False
-        evaluation = record.evaluation
+        evaluation, drop = record.evaluation, 0.0
         if evaluation.failure is not None:
             self.failures[evaluation.failure.reason] += 1
-        elif np.isfinite(evaluation.x) and np.isfinite(evaluation.complexity):
+            self.recent_failures.append((evaluation.failure.reason, evaluation.failure.detail))
+        elif program is not None and np.isfinite(evaluation.x) and np.isfinite(evaluation.complexity):
             member = Member(
-                record.k, program, evaluation.x, evaluation.complexity, evaluation.mdl, evaluation.valid
+                record.k, program, evaluation.x, evaluation.complexity, evaluation.mdl, evaluation.valid, evaluation
             )
-            improved = self._improves(member, record)
+            improved, drop = self._improves(member, record), self._drop(member, record)
             front = self._take(member, record.island, evaluation.fingerprint)
         decided = record.operator == OPERATOR and self.trial.add(evaluation, self._figures[record.parents[0]][0])
-        children, improvements = self.credit.get(record.operator, (0, 0))
-        self.credit[record.operator] = (children + 1, improvements + improved)
+        self.table.add(record, reward_of(drop, front=front, improved=improved), improved)
+        if record.asked is not None:
+            self.concepts.add(record.asked, drop)
+            self.models_spent |= record.asked.outcome == "budget"
         migrated = self._due(self.config.migration_every) and len(self.islands) > 1
         if migrated:
             self._migrate(record.k)
@@ -134,6 +152,12 @@ class SearchState:
             member.x < x and member.complexity <= c + CREDIT_SLACK for x, c in parents
         )
         return beats or self.islands[record.island].improves(member)
+
+    def _drop(self, member: Member, record: CandidateRecord) -> float:
+        """How far its X lies below that of its best parent, or of its island's best where it has none."""
+        before = [self._figures[p][0] for p in record.parents if p in self._figures]
+        before = before or [m.x for m in self.islands[record.island].members]
+        return min(before) - member.x if before and member.valid else 0.0
 
     def _take(self, member: Member, island: int, fingerprint: str) -> bool:
         """File a usable candidate; True when the front changed."""

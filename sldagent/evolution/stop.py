@@ -11,7 +11,7 @@ from typing import Literal
 
 from sldagent.evolution.config import RunConfig
 
-StopReason = Literal["candidates", "stagnation", "time", "interrupted"]
+StopReason = Literal["candidates", "stagnation", "time", "interrupted", "provider"]
 
 
 class StopRule:

@@ -16,7 +16,7 @@ class RunSummary:
 
     run: str
     status: FinalStatus
-    """``complete``, or ``stopped`` when the user ended it."""
+    """``complete``, or ``stopped`` when the user ended it or no language model could be asked."""
     stopped_by: StopReason
     seconds: float
     candidates: int
@@ -33,6 +33,8 @@ class RunSummary:
     """Why that law, or why none, in one sentence."""
     records: Mapping[int, CandidateRecord]
     """Whole records of the front, the choice, the short list and the catalogue's laws, by candidate index."""
+    trouble: str = ""
+    """Why no language model could be asked, where that paused the run."""
 
     @property
     def shortlist(self) -> tuple[int, ...]:

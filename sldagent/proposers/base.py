@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from sldagent.archive.records import AskedRecord
+from sldagent.evaluation.result import Evaluation
 from sldagent.laws.canonical import structure_hash
 from sldagent.laws.program import Program
 
@@ -22,6 +24,23 @@ class Parent:
     x: float
     complexity: float
     mdl: float
+    evaluation: Evaluation | None = None
+    """The whole evaluation, for proposers that look at where a law fails."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a run knows beyond a child's parents; only proposers that explain themselves to a model read it."""
+
+    front: Sequence[Parent] = ()
+    short_list: Sequence[Parent] = ()
+    """A few laws of nearly the best extrapolation error."""
+    tried: Sequence[Parent] = ()
+    """The best forms so far."""
+    failures: Sequence[tuple[str, str]] = ()
+    """(reason, detail) of recent candidates that came to nothing, oldest first."""
+    lessons: Sequence[str] = ()
+    """What earlier promises taught, over the task's own names."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,9 @@ class Context:
     """Operator name -> (children, improvements) so far."""
     emphasis: float = 0.0
     """Emphasis that fits of this run shall have (`Recipe.emphasis`)."""
+    background: Background = Background()
+    state: int = 0
+    """Candidates committed so far."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +75,8 @@ class Proposal:
     parents: tuple[int, ...] = ()
     """Candidate indices."""
     note: str = ""
+    asked: AskedRecord | None = None
+    """Of a child that a language model wrote."""
 
 
 class Proposer(Protocol):

@@ -216,5 +216,6 @@ def law_summary(law: str, record: CandidateRecord, groups: tuple[str, ...]) -> d
 
 
 def source_formula(record: CandidateRecord) -> str:
-    """The formula in the parameters that were fitted (the canonical one in the record may have merged some)."""
-    return formula_text(parse_program(record.source).law)
+    """The formula in the parameters that were fitted (the canonical one in the record may have merged some); '' where a
+    model wrote none."""
+    return "" if not record.source else formula_text(parse_program(record.source).law)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
 from sldagent.fitted import Fitted
+from sldagent.planning.contest import Contest
 from sldagent.planning.plans import Allocation, Estimate, Frontier
 from sldagent.planning.question import Answer
 from sldagent.report.formula import formula_text
@@ -42,6 +43,24 @@ def answer_text(found: Answer, law: Fitted) -> Iterator[str | RenderableType]:
     if found.notes:
         yield ""
         yield from (f"note: {note}" for note in found.notes)
+
+
+def contest_text(
+    found: Sequence[Contest], law: Fitted, at: Mapping[str, float], *, resampled: bool
+) -> Iterator[str | RenderableType]:
+    """Every contest's groups, the best prediction first."""
+    yield f"{law.targets[0]} = {formula_text(law.program.law)}"
+    yield "at " + ", ".join(f"{name} = {number(value)}" for name, value in at.items())
+    for contest in found:
+        yield ""
+        if contest.name:
+            yield f"{contest.name}:"
+        rows = [
+            (e.group, number(e.prediction.value, 5), _interval(e.prediction), f"{100 * e.best:.0f} %" if resampled else "-")
+            for e in contest.entrants
+        ]
+        columns = ["group", "prediction", "interval", "best"]
+        yield table(columns, rows, numbers=columns[1:])
 
 
 def _allocation(plan: Allocation, target: str) -> Iterator[str | RenderableType]:

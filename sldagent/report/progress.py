@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY = 10.0
 """Seconds between plain lines."""
-SHOWN_EVENTS = ("start", "stop")
+SHOWN_EVENTS = ("start", "model", "stop")
 """Events that get a plain line of their own."""
 
 

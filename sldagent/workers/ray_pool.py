@@ -24,6 +24,8 @@ from sldagent.workers.supervisor import Supervisor, open_reply
 
 STARTS = 3
 """Actors in a row that may fail before they are ready."""
+NODE_LOST = "node has died"
+"""In Ray's words on an actor that ended with its node, which says nothing of the actor."""
 LOSSES = 3
 """Workers that one candidate may be lost with before it is blamed."""
 SILENCE = 60.0
@@ -180,7 +182,7 @@ class RayPool:
         self._done.append((k, evaluation))
 
     def _lost(self, actor: _Actor, reason: str) -> None:
-        if not actor.ready:
+        if not actor.ready and NODE_LOST not in reason:
             self._failed_starts += 1
             if self._failed_starts >= STARTS:
                 raise WorkerStartError(f"actors end before they are ready: {' '.join(reason.split())[:500]}")

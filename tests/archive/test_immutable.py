@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from sldagent.archive.engine import make_engine, parse_address
-from sldagent.archive.records import CandidateRecord, Note
+from sldagent.archive.records import AskedRecord, CandidateRecord, Note
 from sldagent.archive.store import Archive
 
 STATEMENTS = [
@@ -22,6 +23,7 @@ STATEMENTS = [
     "UPDATE failure SET reason = 'time'",
     "UPDATE parentage SET position = 9",
     "UPDATE event SET message = ''",
+    "UPDATE proposal SET hypothesis = 'right'",
     "DELETE FROM candidate",
     "DELETE FROM evaluation",
     "DELETE FROM cut_score",
@@ -29,6 +31,7 @@ STATEMENTS = [
     "DELETE FROM failure",
     "DELETE FROM parentage",
     "DELETE FROM event",
+    "DELETE FROM proposal",
 ]
 
 
@@ -38,7 +41,7 @@ def test_the_database_refuses(
     failed: Callable[..., CandidateRecord], equal: Callable[..., None], statement: str,
 ) -> None:  # fmt: skip
     run = start(archive)
-    made = [record(0), failed(1, parents=(0,))]
+    made = [record(0), replace(failed(1, parents=(0,)), asked=AskedRecord("local:m", "extend", 0, "unusable", error="none"))]
     archive.commit(run, made)
     archive.commit(run, [], [Note("start", "begun")])
     engine = make_engine(parse_address(url), read_only=False)
@@ -47,6 +50,7 @@ def test_the_database_refuses(
     engine.dispose()
     for before, after in zip(made, archive.candidates(run), strict=True):
         equal(before, after)
+        assert after.asked == before.asked
 
 
 def test_sqlite_itself_refuses(file: Path, start: Callable[..., str], record: Callable[..., CandidateRecord]) -> None:

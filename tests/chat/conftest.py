@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,43 +23,14 @@ from sldagent.chat.ledger import Budget, Ledger
 from sldagent.chat.policy import Notice, Policy
 from sldagent.chat.prices import Prices
 from sldagent.chat.specs import parse_spec
-from sldagent.workers.environment import is_secret
 
 KEY = "sk-test-" + "0" * 20 + "never-to-be-seen"
 """Stands in for every key; no test may find it anywhere but in a request's header."""
 
 
-def _local(address: Any) -> bool:
-    host = address[0] if isinstance(address, tuple) else address
-    return isinstance(host, (str, bytes)) and (
-        not isinstance(address, tuple) or str(host) in ("127.0.0.1", "::1", "localhost")
-    )
-
-
 @pytest.fixture(autouse=True)
-def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no proxy in the environment, no connection but to this machine."""
-    for name, value in list(os.environ.items()):
-        if is_secret(name, value) or name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "ANTHROPIC_")):
-            monkeypatch.delenv(name)
-    connect, connect_ex, resolve = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
-
-    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: socket.socket, address: Any) -> Any:
-            if not _local(address):
-                raise AssertionError(f"a test tried to reach {address}")
-            return real(self, address)
-
-        return call
-
-    def guarded_resolve(host: Any, *rest: Any, **named: Any) -> Any:
-        if host is not None and not _local((host,)):
-            raise AssertionError(f"a test tried to look up {host}")
-        return resolve(host, *rest, **named)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded(connect))
-    monkeypatch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
-    monkeypatch.setattr(socket, "getaddrinfo", guarded_resolve)
+def offline(no_way_out: None) -> None:
+    """Every test here."""
 
 
 class Server(ThreadingHTTPServer):

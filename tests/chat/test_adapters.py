@@ -132,6 +132,14 @@ def test_unreadable_bodies(backend: ChatBackend, server: Any, asking: Any, body:
     assert len(server.seen) == 1
 
 
+def test_a_stream_that_nobody_asked_for_is_unreadable(backend: ChatBackend, server: Any, asking: Any) -> None:
+    event = b'data: {"choices": [{"index": 0, "delta": {"content": "E"}}]}\n\ndata: [DONE]\n\n'
+    server.script = [{"raw": event, "headers": {"Content-Type": "text/event-stream"}}]
+    failure = failed(backend, asking())
+    assert failure.retryable
+    assert failure.unclear
+
+
 def test_an_empty_answer_is_an_answer(backend: ChatBackend, server: Any, asking: Any) -> None:
     server.script = [{"text": ""}]
     answer = backend.complete(asking(), 20)

@@ -206,12 +206,17 @@ def test_the_archive_keeps_every_candidate(found: Found) -> None:
     assert all(math.isfinite(x) for (x,) in rows)
 
 
+INNER = {"archive": ("check",), "predictor": ("bnsl", "fit")}
+"""Words after verbs whose options belong to what comes next."""
+WITHOUT_ARCHIVE = ("doctor", "estimate", "predictor")
+
+
 def test_every_verb_has_help_and_json() -> None:
     for verb in VERBS:
-        ended = sldagent(verb, "--help")
+        ended = sldagent(verb, *INNER.get(verb, ()), "--help")
         assert ended.code == 0
-        assert "--json" in ended.out
-        assert ("--archive" in ended.out) == (verb != "doctor")  # doctor reads no archive
+        assert "--json" in ended.out, verb
+        assert ("--archive" in ended.out) == (verb not in WITHOUT_ARCHIVE), verb
 
 
 def test_same_seed_same_candidates_whatever_the_workers(found: Found, tmp_path: Path) -> None:

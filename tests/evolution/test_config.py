@@ -27,7 +27,7 @@ def test_defaults_are_a_valid_configuration() -> None:
     ("values", "words"),
     [
         ({"ilands": 3}, "unknown configuration key 'ilands'; did you mean 'islands'"),
-        ({"zzz": 3}, "known keys: biases, candidates"),
+        ({"zzz": 3}, "known keys: answer_tokens, biases"),
         ({"islands": "3"}, "'islands' must be a whole number, not '3'"),
         ({"islands": 2.5}, "'islands' must be a whole number"),
         ({"islands": True}, "'islands' must be a whole number"),

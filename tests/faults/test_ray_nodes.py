@@ -51,7 +51,6 @@ def cluster() -> Iterator[Any]:
     ray = package()
     with scrubbed():
         os.environ["RAY_TMPDIR"] = folder
-        os.environ["RAY_health_check_failure_threshold"] = "3"  # noqa: SIM112 - Ray spells it so
         made = patiently(lambda: Cluster(initialize_head=True, head_node_args={**NODE, "temp_dir": f"{folder}/ray"}))
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         try:
@@ -77,6 +76,7 @@ def test_a_node_that_is_lost_twenty_times_costs_nothing(cluster: Any, tmp_path: 
     def strike(state: SearchState, record: CandidateRecord) -> None:
         if record.k % 60 == 59 and len(kills) < KILLS:
             kills.append(record.k)
+            print(f"kill {len(kills)} after candidate {record.k}", flush=True)
             cluster.remove_node(second.pop(), allow_graceful=False)
             second.append(patiently(lambda: cluster.add_node(**NODE)))
 

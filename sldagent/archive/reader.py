@@ -1,0 +1,125 @@
+"""What an archive tells: runs, candidates, fronts, scorings, and answers to SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from sldagent.archive import check, query, read, references
+from sldagent.archive.engine import Address, reading
+from sldagent.archive.query import Answer
+from sldagent.archive.records import (
+    CandidateRecord,
+    CandidateRow,
+    LightRow,
+    ReferenceRecord,
+    RunRecord,
+    ScoringRecord,
+)
+from sldagent.archive.trouble import explained
+
+
+class Reader:
+    """The reading half of `sldagent.archive.store.Archive`, whose contract it shares."""
+
+    def __init__(self, address: Address, engine: Engine) -> None:
+        self._address = address
+        self._engine = engine
+
+    @property
+    def place(self) -> str:
+        """Where the archive is, for messages: a file, or an address without its password."""
+        return self._address.place
+
+    @contextmanager
+    def _read(self, action: str = "read it") -> Iterator[Connection]:
+        with explained(self.place, action), reading(self._engine) as connection:
+            yield connection
+
+    def check(self, *, contents: bool = True) -> list[str]:
+        """What is wrong with the archive, one sentence each (see `sldagent.archive.check`)."""
+        with self._read() as connection:
+            return list(check.findings(connection, contents=contents))
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, newest first."""
+        with self._read() as connection:
+            return read.runs(connection)
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run with this id, or the only one whose id begins so.  Raises ArchiveError, naming near
+        ones."""
+        with self._read() as connection:
+            return read.runs(connection, read.resolve_run(connection, run_id))[0]
+
+    def candidates(self, run_id: str) -> Iterator[CandidateRecord]:
+        """All candidates of a run, in order, read a few hundred at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        return self._stream(run)
+
+    def _stream(self, run: str) -> Iterator[CandidateRecord]:
+        last = -1
+        while True:
+            with self._read() as connection:
+                chunk = read.candidates_after(connection, run, last)
+            if not chunk:
+                return
+            last = chunk[-1].k
+            yield from chunk
+
+    def light(self, run_id: str, after: int = -1) -> Iterator[LightRow]:
+        """The light rows of a run's candidates above index `after`, in order, read some thousands at a time."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+        chunk: list[LightRow] = []
+        while True:
+            with self._read() as connection:
+                chunk = read.light_rows(connection, run, after, read.LIGHT_CHUNK)
+            if not chunk:
+                return
+            after = chunk[-1].k
+            yield from chunk
+
+    def laws(self, run_id: str, ks: Sequence[int]) -> list[CandidateRecord]:
+        """Several candidates of a run, in the order of `ks`.  Raises ArchiveError where one is missing."""
+        with self._read() as connection:
+            return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
+
+    def references(self, run_id: str) -> list[ReferenceRecord]:
+        """The program files that a run was given, in order."""
+        with self._read() as connection:
+            return references.of_run(connection, read.resolve_run(connection, run_id))
+
+    def candidate_rows(self, run_id: str) -> list[CandidateRow]:
+        """Light rows of all candidates of a run, in order."""
+        with self._read() as connection:
+            return read.candidate_rows(connection, read.resolve_run(connection, run_id))
+
+    def front(self, run_id: str) -> list[CandidateRecord]:
+        """The run's non-dominated candidates in (complexity, x), simplest first."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+            return read.candidates_named(connection, run, read.front_indices(connection, run))
+
+    def law(self, law_id: str) -> tuple[RunRecord, CandidateRecord]:
+        """A law by its id, or a run's choice by the run's id.  Raises ArchiveError for an unknown one."""
+        with self._read() as connection:
+            run, k = read.resolve_law(connection, law_id)
+            return read.runs(connection, run)[0], read.candidates_named(connection, run, [k])[0]
+
+    def scorings(self) -> list[ScoringRecord]:
+        """Every logged reading of rows outside training, oldest first."""
+        with self._read() as connection:
+            return read.scorings(connection)
+
+    def query(self, sql: str, values: Mapping[str, Any] | None = None) -> Answer:
+        """(column names, rows) of one SQL statement that only reads; `values` fill ``:name`` placeholders.
+
+        Raises ArchiveError for a mistake in the SQL, more than one statement, or an attempt to change
+        anything.
+        """
+        return query.ask(self._address, self._engine, sql, values or {})
