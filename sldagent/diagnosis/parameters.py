@@ -60,7 +60,7 @@ def parameter_cards(model: Model, rows: Rows) -> ParameterCards:
     """In the order of the law's declarations."""
     law, evaluation = model.program.law, model.evaluation
     try:
-        matrices, _ = normal_matrices(model.compiled, rows, model.program.recipe, model.result.point)
+        matrices, _ = normal_matrices(model.result, rows, model.program.recipe)
     except FitError:
         matrices = np.zeros((0, 0, 0))
     errors = _relative_errors(model, rows, matrices)

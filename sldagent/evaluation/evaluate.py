@@ -236,7 +236,7 @@ class Evaluator:
     def _determination(self, fitted: Fitted, program: Program) -> tuple[int, float]:
         """Undetermined directions (largest over blocks), and fitted scalars (effective ones under a penalty)."""
         law, result = fitted.compiled, fitted.result
-        matrices, ridge = normal_matrices(law, self.grounds.rows, program.recipe, result.point)
+        matrices, ridge = normal_matrices(result, self.grounds.rows, program.recipe)
         deficient, effective = 0, 0.0
         pl = law.local
         for H in matrices:

@@ -15,7 +15,18 @@ from numba.core import config as numba_config
 from numba.core.event import Event, Listener, register
 
 COLD = frozenset(
-    {"minimise_all", "predict_blocks", "workspace", "_step", "bounded_step", "cholesky", "cholesky_solve", "impl"}
+    {
+        "minimise_all",
+        "minimise",
+        "predict_blocks",
+        "bounded_step",
+        "cholesky",
+        "cholesky_solve",
+        "_affine",
+        "_project",
+        "_step",
+        "impl",
+    }
 )
 """Functions outside the loops over rows; ``impl`` are numba's own."""
 
@@ -69,5 +80,7 @@ listen("numba:compile", _Compilation())
 
 JIT: dict[str, Any] = {"cache": cache_works(), "error_model": "numpy", "nogil": True}
 """Options of every kernel: cached on disk, IEEE division, callable without the interpreter lock."""
-REASSOCIATE: dict[str, Any] = {**JIT, "fastmath": {"reassoc", "contract"}}
+INNER: dict[str, Any] = {**JIT, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of kernels that only other kernels call: nothing is compiled for calls from Python, which would be a crash."""
+REASSOCIATE: dict[str, Any] = {**INNER, "fastmath": {"reassoc", "contract"}}
 """Also lets sums be reordered, so that they vectorise; NaN and infinity keep their meaning."""

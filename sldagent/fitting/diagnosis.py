@@ -73,7 +73,7 @@ def at_bounds(law: CompiledLaw, point: Point) -> tuple[str, ...]:
 def diagnose(result: FitResult, rows: Rows, recipe: Recipe) -> FitDiagnosis:
     """Diagnosis of a successful fit from its Gauss-Newton matrices; parameters at bounds are left out of the matrices."""
     law, point = result.law, result.point
-    matrices, _ = normal_matrices(law, rows, recipe, point)
+    matrices, _ = normal_matrices(result, rows, recipe)
     worst = 1.0
     loose: dict[str, None] = {}
     pairs: dict[tuple[str, str], float] = {}

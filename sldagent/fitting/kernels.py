@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.compiling import JIT
+from sldagent.fitting.compiling import INNER, JIT
 from sldagent.fitting.reference import reference
 
 BLOCK = 128
@@ -73,7 +73,7 @@ def vexp(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
         dst[j] *= fbuf[j]
 
 
-@njit(**JIT)
+@njit(**INNER)
 def vlog(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """dst[:m] = log(src[:m]); NaN where src <= 0.
 
@@ -106,7 +106,7 @@ def vlog(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
             dst[j] = math.nan
 
 
-@njit(**JIT)
+@njit(**INNER)
 def forward(tape, t, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """Fill V[k, :m] with the values of every node k of target t's tape for rows r0 .. r0 + m."""
     code, value, nodes = tape
@@ -150,7 +150,7 @@ def forward(tape, t, F, r0, m, phys, V, fbuf, ibuf):  # type: ignore[no-untyped-
             _squash(op, V[ia], V[k], m, fbuf, ibuf)
 
 
-@njit(**JIT)
+@njit(**INNER)
 def _squash(op, u, out, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """tanh, sigmoid and softplus through e = exp(-|u|), which cannot overflow."""
     scale = 2.0 if op == TANH else 1.0
@@ -174,7 +174,7 @@ def _squash(op, u, out, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
             out[j] = 1.0 / (1.0 + e) if u[j] >= 0.0 else e / (1.0 + e)
 
 
-@njit(**JIT)
+@njit(**INNER)
 def backward(tape, t, kind, m, V, G, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """G[k, :m] = d prediction / d node k of target t's tape.
 

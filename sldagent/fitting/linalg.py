@@ -8,13 +8,13 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.compiling import JIT
+from sldagent.fitting.compiling import INNER
 
 PIVOT = 1e-13
 """A pivot below this share of its (unit) diagonal marks a direction that the rows do not determine."""
 
 
-@njit(**JIT)
+@njit(**INNER)
 def cholesky(A, n, skip):  # type: ignore[no-untyped-def]
     """In-place lower Cholesky factor of A[:n, :n] with unit-scale diagonal; undetermined pivots are skipped.
 
@@ -42,7 +42,7 @@ def cholesky(A, n, skip):  # type: ignore[no-untyped-def]
     return lost
 
 
-@njit(**JIT)
+@njit(**INNER)
 def cholesky_solve(A, n, skip, x):  # type: ignore[no-untyped-def]
     """Solve A A' x = rhs in place (x holds rhs); skipped rows get 0."""
     for k in range(n):
@@ -62,7 +62,7 @@ def cholesky_solve(A, n, skip, x):  # type: ignore[no-untyped-def]
         x[k] = s / A[k, k]
 
 
-@njit(**JIT)
+@njit(**INNER)
 def bounded_step(H, g, idx, k, x, lo, hi, d):  # type: ignore[no-untyped-def]
     """Step d on the coordinates ``idx[:k]`` that minimises d'Hd/2 + g'd subject to lo <= x + d <= hi.
 
@@ -93,7 +93,7 @@ def bounded_step(H, g, idx, k, x, lo, hi, d):  # type: ignore[no-untyped-def]
             for q in range(k):
                 s += H[idx[p], idx[q]] * cur[q]
             grad[p] = s
-        n = 0
+        n = np.int64(0)
         for p in range(k):
             if state[p] == 0:
                 free[n] = p

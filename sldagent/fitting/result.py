@@ -14,6 +14,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+Rounds = tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True)
 class Effort:
     """How hard a fit tries: counts, and a cap in seconds whose reaching is a failure."""
@@ -28,8 +31,25 @@ class Effort:
     """Relative gain of an accepted step below which a carried start has converged."""
     polish: int = 40
     """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
+    narrow: Rounds = ()
+    """Rounds (trial points, starts that go on) of variable projection, where not every kept start is carried to convergence.
+
+    By the CPU engine; JAX carries all, since its lanes are free."""
+    narrow_robust: Rounds = ()
+    """The same on a loss that is not squared; the screened starts are then not tried on it directly."""
     seconds: float = 300.0
     """CPU seconds after which no further start is tried and the fit counts as failed."""
+
+
+SHARE_BEYOND = 0.15
+"""Root of the share of the reweighted curvature beyond the Huber threshold that the fast rounds take."""
+
+
+def robust_rounds(tolerance: float) -> list[tuple[float, float]]:
+    """(share of the curvature, tolerance) of the rounds that minimise a robust loss: reweighted least squares until it
+    slows down, then nearly Newton's method, then the former again, which is safe where the latter stalls; about a third of
+    the evaluations of the first alone."""
+    return [(1.0, 1e-3), (SHARE_BEYOND, tolerance), (1.0, tolerance)]
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,8 @@ class FitResult:
     by: str = "engine"
     """Who found the parameters, as in `Evaluation`."""
     feedback: str = ""
+    shrinkage: FloatArray | None = None
+    """(local + shared,) weights of squared deviations from the groups' mean in the engine's space; None without."""
 
     @property
     def ok(self) -> bool:

@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.compiling import JIT, REASSOCIATE
+from sldagent.fitting.compiling import INNER, JIT, REASSOCIATE
 from sldagent.fitting.kernels import BLOCK, backward, forward, vlog
 from sldagent.fitting.linalg import bounded_step, cholesky, cholesky_solve
 
@@ -28,13 +28,13 @@ SQUARED, HUBER = 0, 1
 """Loss codes.  SQUARED is r**2 / 2; HUBER is quadratic up to delta and linear beyond."""
 
 
-TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, CENTRE = range(6)
-"""Rows of `spec` (6, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty, CENTRE: where it pulls."""
+TRANSFORM, LOWER, UPPER, RIDGE, LINEAR, SHRINK, CENTRE = range(7)
+"""Rows of `spec` (7, parameters): see `CompiledLaw`; RIDGE: weight of a parameter's penalty; SHRINK: weight of the penalty
+on its deviation from another, whose number is CENTRE."""
 DEPENDS, AFFINE = 3, 4
 """Which derivatives `evaluate` takes: of all parameters, or of the affine ones (rows of the tape's `code`)."""
 
 
-@njit(**JIT)
 def workspace(height, p):  # type: ignore[no-untyped-def]
     """Buffers of `evaluate` for tapes of at most `height` nodes and p parameters, allocated once per minimisation.
 
@@ -99,7 +99,7 @@ def _accumulate(J, r, active, n, m, k, H, g):  # type: ignore[no-untyped-def]
             H[k, active[u], active[v]] += s
 
 
-@njit(**JIT)
+@njit(**INNER)
 def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, rule, kind, work, H, g):  # type: ignore[no-untyped-def]
     """Objective of blocks b0 .. b1 at local parameters tl[b] and shared ts; fills H[b - b0], g[b - b0] (local then shared).
 
@@ -159,21 +159,31 @@ def evaluate(tape, data, blocks, b0, b1, tl, ts, spec, rule, kind, work, H, g): 
     return total
 
 
-@njit(inline="always", **JIT)
+@njit(**INNER)
 def _penalty(spec, phys, slope, n, k, H, g):  # type: ignore[no-untyped-def]
-    """Ridge penalty of the first n parameters, added to H[k] and g[k]."""
+    """Penalties of the first n parameters, added to H[k] and g[k]: ridge, and shrinkage in the engine's space."""
     total = 0.0
     for q in range(n):
         weight = spec[RIDGE, q]
         if weight > 0.0:
-            gap = phys[q] - spec[CENTRE, q]
-            total += 0.5 * weight * gap * gap
-            g[k, q] += weight * gap * slope[q]
+            total += 0.5 * weight * phys[q] * phys[q]
+            g[k, q] += weight * phys[q] * slope[q]
             H[k, q, q] += weight * slope[q] * slope[q]
+        weight = spec[SHRINK, q]
+        if weight > 0.0:
+            c = np.int64(spec[CENTRE, q])
+            gap = (math.log(phys[q]) if spec[TRANSFORM, q] == 1.0 else phys[q]) - phys[c]
+            total += 0.5 * weight * gap * gap
+            g[k, q] += weight * gap
+            g[k, c] -= weight * gap
+            H[k, q, q] += weight
+            H[k, c, c] += weight
+            H[k, q, c] -= weight
+            H[k, c, q] -= weight
     return total
 
 
-@njit(**JIT)
+@njit(**INNER)
 def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[no-untyped-def]
     """Damped Gauss-Newton step by the Schur complement; coordinates held at a bound by the gradient do not move.
 
@@ -246,7 +256,7 @@ def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[n
         ds[u] = rhs_s[u] * ss[u]
 
 
-@njit(inline="always", **JIT)
+@njit(**INNER)
 def _project(H, g, b0, b1, tl, spec, idx, n, d):  # type: ignore[no-untyped-def]
     """Re-solve the affine parameters of every block within bounds; returns the change of the objective it predicts."""
     lower, upper = spec[LOWER], spec[UPPER]
@@ -266,7 +276,7 @@ def _project(H, g, b0, b1, tl, spec, idx, n, d):  # type: ignore[no-untyped-def]
     return change
 
 
-@njit(inline="always", **JIT)
+@njit(**INNER)
 def _affine(linear, pl, idx):  # type: ignore[no-untyped-def]
     """Numbers of the affine local parameters in idx[:n]; returns n."""
     n = np.int64(0)
@@ -277,10 +287,11 @@ def _affine(linear, pl, idx):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(inline="always", **JIT)
-def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, tolerance, work):  # type: ignore[no-untyped-def]
+@njit(inline="always", **INNER)
+def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, tolerance, work, normal):  # type: ignore[no-untyped-def]
     """Levenberg-Marquardt on one problem, in place on TL[b0:b1] and TS; returns (objective, evaluations).
 
+    The normal matrices and gradients there, (blocks, p, p) and (blocks, p), go to the problem's part of `normal`.
     Stops after `limit` trial points, or when two accepted steps in a row gain less than `tolerance` of the objective.
     """
     lower, upper, linear = spec[LOWER], spec[UPPER], spec[LINEAR]
@@ -339,23 +350,29 @@ def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, toler
                 trial[k, q] = min(max(TL[k, q] + dl[k - b0, q], lower[q]), upper[q])
         for u in range(ps):
             shared[u] = min(max(TS[u] + ds[u], lower[pl + u]), upper[pl + u])
+    for i in range(nb):
+        for q in range(p):
+            normal[1][b0 + i, q] = g[i, q]
+            for u in range(p):
+                normal[0][b0 + i, q, u] = H[i, q, u]
     return obj, count
 
 
 @njit(**JIT)
-def minimise_all(tape, data, blocks, problems, TL, TS, spec, rule, inner, limit, tolerance):  # type: ignore[no-untyped-def]
+def minimise_all(tape, data, blocks, problems, TL, TS, spec, rule, inner, limit, tolerance, work, normal):  # type: ignore[no-untyped-def]
     """`minimise` for every problem and every start.
 
     `problems` (np + 1,) bounds the blocks of each problem; TL (starts, blocks, pl) and TS (starts, problems, ps) are updated
-    in place.  Returns objectives (starts, problems) and the number of evaluations.
+    in place.  Returns objectives (starts, problems) and the number of evaluations; `normal` gets the matrices of the last
+    start.  It is the only entry from Python (with `limit` 1 it evaluates): every further one would be compiled apart.
     """
-    work = workspace(tape[1].shape[1], TL.shape[2] + TS.shape[2])
     out = np.empty((TL.shape[0], problems.shape[0] - 1))
     total = 0
     for i in range(out.shape[1]):
         for s in range(out.shape[0]):
+            b0, b1 = problems[i], problems[i + 1]
             out[s, i], count = minimise(
-                tape, data, blocks, problems[i], problems[i + 1], TL[s], TS[s, i], spec, rule, inner, limit, tolerance, work
+                tape, data, blocks, b0, b1, TL[s], TS[s, i], spec, rule, inner, limit, tolerance, work, normal
             )
             total += count
     return out, total

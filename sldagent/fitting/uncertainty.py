@@ -24,6 +24,9 @@ def standard_errors(result: FitResult, rows: Rows, recipe: Recipe) -> dict[str, 
     J, residual, weight = _linearised(result, rows, recipe)
     n, p = J.shape
     bread = J.T @ (J * weight[:, None])
+    if result.shrinkage is not None:
+        own = np.tile(result.shrinkage[: law.local], len(result.point.local))
+        bread[np.arange(own.size), np.arange(own.size)] += own  # the groups' mean held fixed
     size = np.sqrt(np.maximum(np.diag(bread), 1e-300))
     scaled = bread / size[:, None] / size[None, :]
     values, vectors = np.linalg.eigh(scaled) if p else (np.zeros(0), np.zeros((0, 0)))

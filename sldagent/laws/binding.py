@@ -79,8 +79,7 @@ def _assignments(entry: CatalogueLaw, train: Task) -> Iterator[dict[str, str]]:
     for chosen in itertools.product(*options):
         assignment = dict(zip(symbols, chosen, strict=True))
         if len(set(chosen)) == len(chosen) and all(
-            _ordered(values[assignment[small]], values[assignment[large]], ratio)
-            for small, large, ratio in entry.order
+            _ordered(values[assignment[small]], values[assignment[large]], ratio) for small, large, ratio in entry.order
         ):
             yield assignment
 
@@ -120,9 +119,7 @@ def _options(variable: CatalogueVariable, train: Task, values: Mapping[str, Floa
 
 
 def _matches(variable: Variable, hints: Collection[str]) -> bool:
-    words = re.findall(
-        r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", f"{variable.name} {variable.symbol}").lower()
-    )
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", f"{variable.name} {variable.symbol}").lower())
     return any(w == h or (len(h) > 2 and w.startswith(h)) for w in words for h in hints)
 
 
@@ -142,9 +139,7 @@ def _adapted(entry: CatalogueLaw, train: Task) -> Program:
     negative = any(t.range[0] < 0 for t in train.targets) or bool(np.any(train.Y <= 0))
     bounded = any(math.isfinite(t.range[1]) for t in train.targets)
     free = {*(entry.floors if negative else ()), *(entry.amplitudes if negative or bounded else ())}
-    law = replace(
-        program.law, parameters=tuple(_freed(p) if p.name in free else p for p in program.law.parameters)
-    )
+    law = replace(program.law, parameters=tuple(_freed(p) if p.name in free else p for p in program.law.parameters))
     if len(train.targets) > 1:
         law = _per_target(law)
     recipe: Recipe = program.recipe
@@ -204,15 +199,12 @@ def _substituted(program: Program, assignment: Mapping[str, str], task: Task) ->
         variables=tuple(s for s in (*task.symbols, *task.vectors) if s in assignment.values()),
         parameters=tuple(replace(p, name=renamed[p.name]) for p in law.parameters),
     )
-    recipe = replace(program.recipe, ridge=tuple((renamed[n], w) for n, w in program.recipe.ridge))
-    return replace(program, law=changed, recipe=recipe)
+    return replace(program, law=changed, recipe=program.recipe.renamed(renamed))
 
 
 def _fresh(name: str, taken: Collection[str]) -> str:
     """`name`, or the first of name0, name1, ... that is free."""
-    return (
-        name if name not in taken else next(c for k in itertools.count() if (c := f"{name}{k}") not in taken)
-    )
+    return name if name not in taken else next(c for k in itertools.count() if (c := f"{name}{k}") not in taken)
 
 
 def _value(expr: Expr, symbol: str, task_symbol: str, task: Task) -> Expr:

@@ -52,13 +52,9 @@ def simplify_program(p: Program) -> Program:
     """
     if p.custom_fit is not None:
         return p
-    law = (
-        _rewrite(p.law, merge=True, signs=False, keep=tuple(r[0] for r in p.recipe.ridge))
-        if p.recipe.ridge
-        else (canonical(p.law))
-    )
-    kept = {q.name for q in law.parameters}
-    return replace(p, law=law, recipe=replace(p.recipe, ridge=tuple(r for r in p.recipe.ridge if r[0] in kept)))
+    keep = tuple(sorted(p.recipe.penalised))
+    law = _rewrite(p.law, merge=True, signs=False, keep=keep) if keep else canonical(p.law)
+    return replace(p, law=law, recipe=p.recipe.only({q.name for q in law.parameters}))
 
 
 def _rewrite(law: Law, *, merge: bool, signs: bool, keep: Collection[str] = ()) -> Law:

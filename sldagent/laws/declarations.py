@@ -87,16 +87,16 @@ def _start(source: Source, parameter: Parameter, node: ast.expr) -> tuple[float,
     return low, high
 
 
-def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> Recipe:
-    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1}, emphasis=1)``; every argument is
-    optional.
+def read_recipe(source: Source, node: ast.AST, parameters: Collection[Parameter]) -> Recipe:
+    """``fit(loss="huber", delta=1e-3, space="log", starts=32, ridge={"q": 0.1}, shrink={"A": 1}, emphasis=1)``; every
+    argument is optional.
     """
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "fit" or node.args:
         raise source.error('recipe must be fit(...) with named options, such as fit(loss="huber", space="log")', node)
     recipe = Recipe()
     implied: Space | None = None
     chosen: Space | None = None
-    for option in _options(source, node, ("loss", "space", "delta", "starts", "ridge", "emphasis")):
+    for option in _options(source, node, ("loss", "space", "delta", "starts", "ridge", "shrink", "emphasis")):
         if option.arg == "loss":
             try:
                 loss, implied = loss_of(_text(source, option))
@@ -121,31 +121,45 @@ def read_recipe(source: Source, node: ast.AST, parameters: Collection[str]) -> R
                 raise source.error(f"emphasis must be a number from 0 to {MAX_EMPHASIS:g}", option.value)
             recipe = replace(recipe, emphasis=float(emphasis))
         else:
-            recipe = replace(recipe, ridge=_ridge(source, option.value, parameters))
+            weights = _penalties(source, option, [p.name for p in parameters])
+            recipe = replace(recipe, shrink=weights) if option.arg == "shrink" else replace(recipe, ridge=weights)
+    _check_shrink(source, node, recipe, parameters)
     if implied is not None and chosen is not None and implied != chosen:
         raise source.error(f"this loss works in the {implied} space, not in {chosen}; leave space out", node)
     return replace(recipe, space=chosen or implied or "raw")
 
 
-def _ridge(source: Source, node: ast.expr, parameters: Collection[str]) -> tuple[tuple[str, float], ...]:
+def _penalties(source: Source, option: ast.keyword, parameters: Collection[str]) -> tuple[tuple[str, float], ...]:
+    node, what = option.value, option.arg
     if not isinstance(node, ast.Dict):
-        raise source.error('ridge must be a dictionary such as {"q": 0.1}', node)
+        raise source.error(f'{what} must be a dictionary such as {{"q": 0.1}}', node)
     found: dict[str, float] = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-            raise source.error("the keys of ridge are names of parameters in quotes", key or value)
+            raise source.error(f"the keys of {what} are names of parameters in quotes", key or value)
         if key.value not in parameters:
             raise source.error(
-                f"ridge names {key.value!r}, which is no parameter of the law{suggestion(key.value, parameters)}",
+                f"{what} names {key.value!r}, which is no parameter of the law{suggestion(key.value, parameters)}",
                 key,
             )
         weight = number(source, value)
         if weight is None or weight < 0:
-            raise source.error(f"the ridge weight of {key.value!r} must be a number of at least 0", value)
+            raise source.error(f"the {what} weight of {key.value!r} must be a number of at least 0", value)
         if key.value in found:
-            raise source.error(f"ridge names {key.value!r} twice", key)
+            raise source.error(f"{what} names {key.value!r} twice", key)
         found[key.value] = weight
     return tuple(found.items())
+
+
+def _check_shrink(source: Source, node: ast.AST, recipe: Recipe, parameters: Collection[Parameter]) -> None:
+    shared = {p.name for p in parameters if p.scope == "shared"}
+    for name, _ in recipe.shrink:
+        if name in shared:
+            raise source.error(
+                f"shrink names {name!r}, which is shared by all groups; only values per group have a mean", node
+            )
+    if recipe.shrink and recipe.loss == "absolute":
+        raise source.error("shrink takes a squared or Huber loss", node)
 
 
 def _options(source: Source, node: ast.Call, known: tuple[str, ...]) -> list[ast.keyword]:

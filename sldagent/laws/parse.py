@@ -65,7 +65,7 @@ def parse_program(text: str, *, variables: Collection[str] | None = None, vector
     declared = read_parameters(source, parts["parameters"]) if "parameters" in parts else {}
     roles = _arguments(source, function, declared, variables)
     law = _law(source, function, roles, declared, vectors)
-    recipe = read_recipe(source, parts["recipe"], [p.name for p in law.parameters]) if "recipe" in parts else Recipe()
+    recipe = read_recipe(source, parts["recipe"], law.parameters) if "recipe" in parts else Recipe()
     custom = parts.get("custom_fit")
     if isinstance(custom, ast.FunctionDef):
         _check_custom_fit(source, custom)

@@ -6,7 +6,8 @@ These are plain values; `sldagent.laws.parse` reads them from text and `sldagent
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sldagent.laws.expr import Expr
@@ -47,6 +48,24 @@ class Recipe:
     """(parameter, weight): penalty weight * sum(parameter**2), relative to the mean squared residual's scale."""
     emphasis: float = 0.0
     """Weight of larger scale: a row's loss counts exp(emphasis * z), z its standardised log scale within its group."""
+    shrink: tuple[tuple[str, float], ...] = ()
+    """(parameter, weight): penalty weight * sum over groups of the squared deviation from their mean, in the parameter's own
+    unit (relative for positive ones), relative to the mean squared residual's scale; see `sldagent.fitting.shrink`."""
+
+    @property
+    def penalised(self) -> frozenset[str]:
+        """Parameters that a penalty names."""
+        return frozenset(name for name, _ in (*self.ridge, *self.shrink))
+
+    def only(self, parameters: Collection[str]) -> Recipe:
+        """Without the penalties on other parameters."""
+        ridge, shrink = (tuple(w for w in weights if w[0] in parameters) for weights in (self.ridge, self.shrink))
+        return replace(self, ridge=ridge, shrink=shrink)
+
+    def renamed(self, names: Mapping[str, str]) -> Recipe:
+        """With the parameters that penalties name renamed; those not in `names` stay."""
+        ridge, shrink = (tuple((names.get(n, n), w) for n, w in weights) for weights in (self.ridge, self.shrink))
+        return replace(self, ridge=ridge, shrink=shrink)
 
 
 @dataclass(frozen=True, slots=True)

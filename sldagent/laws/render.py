@@ -128,6 +128,10 @@ def _declaration(p: Parameter) -> str:
     return f"{p.kind}({', '.join(options)})"
 
 
+def _weights(pairs: tuple[tuple[str, float], ...]) -> str:
+    return "{" + ", ".join(f'"{name}": {render_number(w)}' for name, w in pairs) + "}"
+
+
 def render_recipe(r: Recipe) -> str:
     """The recipe as text: ``fit(loss="huber", space="log", delta=0.001, starts=32)``."""
     options = [f'loss="{r.loss}"', f'space="{r.space}"']
@@ -137,5 +141,7 @@ def render_recipe(r: Recipe) -> str:
     if r.emphasis:
         options.append(f"emphasis={render_number(r.emphasis)}")
     if r.ridge:
-        options.append("ridge={" + ", ".join(f'"{name}": {render_number(w)}' for name, w in r.ridge) + "}")
+        options.append(f"ridge={_weights(r.ridge)}")
+    if r.shrink:
+        options.append(f"shrink={_weights(r.shrink)}")
     return f"fit({', '.join(options)})"

@@ -101,9 +101,8 @@ def _renamed(program: Program, mapping: Mapping[str, str]) -> Program:
             names[name] = next(n for n in fresh_parameter_names(taken, f"{name}_") if n not in taken)
             taken.add(names[name])
     law = _renamed_law(program.law, names)
-    ridge = tuple((names.get(n, n), w) for n, w in program.recipe.ridge)
     text = None if code is None else _renamed_code(code, names)
-    return Program(law, replace(program.recipe, ridge=ridge), text)
+    return Program(law, program.recipe.renamed(names), text)
 
 
 def _renamed_law(law: Law, names: Mapping[str, str]) -> Law:

@@ -158,8 +158,7 @@ def _inherited(program: Program, parent: Program | None, *, recipe: bool, parame
     if recipe:
         return replace(program, law=law)
     used = {p.name for p in law.parameters}
-    ridge = tuple((n, w) for n, w in parent.recipe.ridge if n in used)
-    return replace(program, law=law, recipe=replace(parent.recipe, ridge=ridge))
+    return replace(program, law=law, recipe=parent.recipe.only(used))
 
 
 def _field(text: str, name: str) -> str:

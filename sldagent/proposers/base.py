@@ -99,4 +99,5 @@ def program_key(program: Program) -> str:
     r = program.recipe
     delta = r.delta if r.loss == "huber" else 0.0
     content = f"{r.loss},{r.space},{delta!r},{sorted(w for _, w in r.ridge)},{r.emphasis!r},{program.custom_fit}"
+    content += f",{sorted(w for _, w in r.shrink)}" if r.shrink else ""
     return f"{structure_hash(program.law)}-{hashlib.sha1(content.encode()).hexdigest()[:12]}"

@@ -211,7 +211,7 @@ def test_errors_of_many_groups_come_from_normal_matrices_and_are_alike():
     found = study(table(x[:, None], y, {"N": "scale"}, groups=3))
     p = given_program("def law(N, E, A):\n    return E + A*N**-0.4\n", found)
     law = found.law(p, found.evaluator.evaluate(p))
-    matrices, _ = parameters.normal_matrices(law.model.compiled, found.rows, p.recipe, law.model.result.point)
+    matrices, _ = parameters.normal_matrices(law.model.result, found.rows, p.recipe)
     block = parameters._block_errors(law.model, found.rows, matrices)
     for card in law.parameters.cards:
         assert block[card.name] == pytest.approx(card.error, rel=0.3)

@@ -95,8 +95,8 @@ def test_refusals_are_raised_for_a_single_job():
         fit_one(Job(law, Rows.of_task(task), Recipe(space="log"), np.random.default_rng(0)))
 
 
+@pytest.mark.requires("jax")
 def test_the_api_fits_on_jax():
-    pytest.importorskip("jax", reason="the package jax is not installed")
     cpu, jax = (fit(line(), "a + b*x", engine=engine) for engine in ("cpu", "jax"))
     assert jax.parameters["b"][0] == pytest.approx(cpu.parameters["b"][0], rel=1e-10)
     assert jax.standard_errors["b"].shape == (1,)

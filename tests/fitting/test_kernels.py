@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
-from sldagent.fitting import kernels, solver
+from sldagent.fitting import kernels
 from sldagent.fitting.fit import _Objective
 from sldagent.fitting.public import predict
 from sldagent.fitting.result import Point, make_blocks, predict_point
@@ -22,26 +23,36 @@ from tests.fitting.helpers import make_task
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 
+@njit
+def exp_of(x, out, buffer):
+    kernels.vexp(x, out, len(x), buffer, buffer.view(np.int64))
+
+
+@njit
+def log_of(x, out, buffer):
+    kernels.vlog(x, out, len(x), buffer, buffer.view(np.int64))
+
+
 def run_vector(function, x):
     out, buffer = np.empty(len(x)), np.empty(len(x))
-    function(np.asarray(x, float), out, len(x), buffer, buffer.view(np.int64))
+    function(np.asarray(x, float), out, buffer)
     return out
 
 
 @given(st.lists(st.floats(-700, 700), min_size=1, max_size=40))
 def test_exp_matches_numpy(x):
-    np.testing.assert_allclose(run_vector(kernels.vexp, x), np.exp(x), rtol=4e-16)
+    np.testing.assert_allclose(run_vector(exp_of, x), np.exp(x), rtol=4e-16)
 
 
 @given(st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=40))
 def test_log_matches_numpy(x):
-    np.testing.assert_allclose(run_vector(kernels.vlog, x), np.log(x), rtol=4e-16, atol=4e-16)
+    np.testing.assert_allclose(run_vector(log_of, x), np.log(x), rtol=4e-16, atol=4e-16)
 
 
 def test_exp_saturates_and_log_of_non_positive_is_nan():
-    assert np.isfinite(run_vector(kernels.vexp, [1e9, -1e9])).all()
-    assert np.isnan(run_vector(kernels.vlog, [0.0, -1.0, math.nan])).all()
-    assert np.isnan(run_vector(kernels.vexp, [math.nan])).all()
+    assert np.isfinite(run_vector(exp_of, [1e9, -1e9])).all()
+    assert np.isnan(run_vector(log_of, [0.0, -1.0, math.nan])).all()
+    assert np.isnan(run_vector(exp_of, [math.nan])).all()
 
 
 def expressions() -> st.SearchStrategy[Expr]:
@@ -115,28 +126,13 @@ def test_gradient_agrees_with_central_differences(e, values):
         return objective.bordered(Point(t, np.zeros((1, 0))))[0]
 
     p = theta.shape[1]
-    H, g = np.zeros((1, p, p)), np.zeros((1, p))
-    total = solver.evaluate(
-        objective.tape,
-        objective.data,
-        objective.blocks.arrays(),
-        0,
-        1,
-        theta,
-        np.zeros(0),
-        objective.spec,
-        (objective.loss, objective.log, objective.delta, 1.0),
-        solver.DEPENDS,
-        solver.workspace(objective.tape[1].shape[1], p),
-        H,
-        g,
-    )
+    total, (_, g) = objective.bordered(Point(theta, np.zeros((1, 0))))
     if not np.isfinite(total) or total > 1e8:
         return
     for q in range(p):
         step = np.zeros_like(theta)
         step[0, q] = 1e-6
-        up, down = value(theta + step), value(theta - step)
-        if not np.isfinite(up + down):
-            continue
-        assert g[0, q] == pytest.approx((up - down) / 2e-6, rel=2e-4, abs=1e-4 * (1 + abs(total)))
+        slope, wide = ((value(theta + k * step) - value(theta - k * step)) / (k * 2e-6) for k in (1, 2))
+        # across a pole such as x / b at b = 0 there is no derivative, and differences do not agree
+        if np.isfinite(slope + wide) and slope == pytest.approx(wide, rel=1e-4, abs=1e-5 * (1 + abs(total))):
+            assert g[0, q] == pytest.approx(slope, rel=2e-4, abs=1e-4 * (1 + abs(total)))

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 from scipy.optimize import lsq_linear
 
-from sldagent.fitting.linalg import bounded_step
+from sldagent.fitting import linalg
+
+
+@njit
+def bounded_step(H, g, idx, k, x, lo, hi, d):
+    linalg.bounded_step(H, g, idx, k, x, lo, hi, d)
 
 
 @settings(max_examples=200)

@@ -1,7 +1,8 @@
 """Random formulas of 5 to 10 parameters on the Chinchilla table, Huber loss: how often the best known optimum is found.
 
-The best known objective of a formula is the smallest of the fit's own and of a long fit (eight times the
-starts, twelve times as many kept) that has the first one's point among its starts.
+The best known objective of a formula is the smallest of the fit's own and of a long fit (96 or fewer starts, the best 32
+carried to convergence on least squares and, from there and from where they started, on Huber's loss) in the same box, from
+another seed, that has the first one's point among its starts.
 """
 
 from __future__ import annotations
@@ -16,22 +17,30 @@ from sldagent.fitting.fit import fit_rows
 from sldagent.fitting.graph import Layout
 from sldagent.fitting.result import Effort
 from sldagent.fitting.tape import compile_law
-from sldagent.laws.parse import parse_formula
+from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Recipe
 
 RECIPE = Recipe("huber", "log", 1e-3)
-QUICK = Effort(starts=8, keep=2, iterations=120)
-LONG = Effort(starts=64, keep=24, iterations=600, tolerance=1e-10)
+QUICK = Effort(
+    starts=32, keep=64, iterations=750, tolerance=1e-10, narrow=((20, 32), (30, 32)),
+    narrow_robust=((10, 12), (30, 4), (120, 2), (200, 1)),
+)  # fmt: skip
+LONG = Effort(starts=96, keep=32, iterations=1000, tolerance=1e-10)
+BOX = {"E": "real()", "A": "real()", "a": "interval(-2, 2)", "k": "interval(-2, 2)", "g": "interval(-6, 6)",
+       "h": "interval(-3, 3)", "s": "interval(-4, 4)"}  # fmt: skip
+"""Declaration of every parameter by its first letter: the box in which all strategies search."""
 
 
-def random_formula(rng: np.random.Generator) -> str:
-    """A floor plus two or three terms, each a product of powers, logarithms and bends of N and D."""
-    count = 0
+def random_program(rng: np.random.Generator) -> str:
+    """A floor plus two or three terms, each a product of powers, logarithms and bends of N and D.
+
+    Two powers of one variable in a product, or terms of equal form, make many of them degenerate.
+    """
+    names: list[str] = []
 
     def new(letter: str) -> str:
-        nonlocal count
-        count += 1
-        return f"{letter}{count}"
+        names.append(f"{letter}{len(names) + 1}")
+        return names[-1]
 
     def factor(v: str) -> str:
         kind = rng.integers(4)
@@ -45,18 +54,19 @@ def random_formula(rng: np.random.Generator) -> str:
 
     terms = [new("E")]
     for _ in range(rng.integers(2, 4)):
-        names = rng.permutation(["N", "D"])[: rng.integers(1, 3)]
-        terms.append("*".join([new("A"), *(factor(v) for v in names)]))
-    return " + ".join(terms)
+        variables = rng.permutation(["N", "D"])[: rng.integers(1, 3)]
+        terms.append("*".join([new("A"), *(factor(v) for v in variables)]))
+    declared = ", ".join(f'"{name}": {BOX[name[0]]}' for name in names)
+    return f"def law(N, D, {', '.join(names)}):\n    return {' + '.join(terms)}\nparameters = {{{declared}}}"
 
 
-def main(formulas: int = 300) -> bool:
+def main(formulas: int = 300, seed: int = 0) -> bool:
     X, y = table()
     rows, layout = rows_of(X, y), Layout({"N": 0, "D": 1}, {}, 1)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     seconds, excess = 0.0, []
     while len(excess) < formulas:
-        law = parse_formula(random_formula(rng), ["N", "D"])
+        law = parse_program(random_program(rng)).law
         if not 5 <= len(law.parameters) <= 10:
             continue
         start = time.process_time()
@@ -66,7 +76,7 @@ def main(formulas: int = 300) -> bool:
         long = fit_rows(compiled, rows, RECIPE, np.random.default_rng(2), effort=LONG, warm=fit.point)
         excess.append(fit.objective / min(fit.objective, long.objective) - 1.0)
     x = np.array(excess)
-    print(f"\n{formulas} random formulas of 5 to 10 parameters, 240 rows, Huber 1e-3 on log loss\n  one thread, seed 0")
+    print(f"\n{formulas} random formulas of 5 to 10 parameters, 240 rows, Huber 1e-3 on log loss\n  one thread, seed {seed}")
     print(f"  {formulas / seconds:.0f} fits per CPU second; within 1e-4 of the best known: {np.mean(x <= 1e-4):.1%},")
     print(f"  1e-3: {np.mean(x <= 1e-3):.1%}, 1e-2: {np.mean(x <= 1e-2):.1%}; worst {x.max():.1%}")
     return bool(np.mean(x <= 1e-4) >= 0.92)

@@ -40,6 +40,8 @@ class LaneData(NamedTuple):
     """(W, parameters)"""
     delta: Any
     """(W,) threshold of Huber's loss."""
+    curvature: Any
+    """(W,) root of the share of the reweighted curvature beyond it that is taken (`solver._residuals`)."""
     inner: Any
     """(W,) variable projection is on."""
     limit: Any
@@ -89,7 +91,8 @@ def _residuals(lane: LaneData, f: Array) -> tuple[Array, Array, Array]:
     root = lane.weight * jnp.where(tail, jnp.sqrt(delta / jnp.where(tail, size, 1.0)), 1.0)
     live = lane.weight > 0.0
     total = jnp.sum(jnp.where(live, lane.weight**2 * rho, 0.0), axis=(1, 2, 3))
-    return total, jnp.where(live, root * e, 0.0), jnp.where(live, root * scale, 0.0)
+    turn = jnp.where(tail, lane.curvature[:, None, None, None], 1.0)
+    return total, jnp.where(live, root * e / turn, 0.0), jnp.where(live, root * scale * turn, 0.0)
 
 
 def step(

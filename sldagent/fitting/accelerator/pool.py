@@ -41,6 +41,8 @@ class Request:
     tolerance: float
     delta: FloatArray
     """(K,)"""
+    curvature: float = 1.0
+    """Root of the share of the curvature beyond delta that is taken."""
 
     @property
     def size(self) -> SizeClass:
@@ -179,6 +181,7 @@ def _setting_rows(request: Request, sets: NDArray[np.int64]) -> Arrays:
         "inner": request.inner,
         "limit": np.int32(request.limit),
         "tolerance": float(request.tolerance),
+        "curvature": float(request.curvature),
     }
     constant = {name: np.full(len(sets), value) for name, value in every.items()}
     return {"ridge": objective.ridge[sets], "delta": request.delta[sets], **constant}

@@ -8,7 +8,7 @@ Screening uses all rows: a thinned table would be a further size class.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from sldagent.fitting.accelerator.devices import Device, device
 from sldagent.fitting.accelerator.encode import Objective, Structure, encode, natural_class, objective
 from sldagent.fitting.accelerator.pool import Reached, Request, minimise
 from sldagent.fitting.job import Job
-from sldagent.fitting.result import Blocks, FitResult, Point, collect, make_blocks
+from sldagent.fitting.result import Blocks, FitResult, Point, collect, make_blocks, robust_rounds
 from sldagent.fitting.starts import start_matrix
 
 FloatArray = NDArray[np.float64]
@@ -122,11 +122,11 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
     if not plain:
         starts = starts.beside(direct)
         for delta in final.deltas:
-            found = yield _request(
-                final, starts, inner=False, limit=3 * effort.iterations, tolerance=effort.tolerance, delta=delta
-            )
-            spent += found.evaluations
-            starts = _Starts.reached(found)
+            for curvature, tolerance in robust_rounds(effort.tolerance) if final.robust else [(1.0, effort.tolerance)]:
+                request = _request(final, starts, inner=False, limit=2 * effort.iterations, tolerance=tolerance, delta=delta)
+                found = yield replace(request, curvature=curvature)
+                spent += found.evaluations
+                starts = _Starts.reached(found)
     starts = starts.best(1)
     if effort.polish and (bent or not plain):
         found = yield _request(final, starts, inner=False, limit=effort.polish, tolerance=1e-13, delta=final.deltas[-1])

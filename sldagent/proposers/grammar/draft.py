@@ -39,9 +39,8 @@ class Draft:
         used = self.used()
         vectors = tuple((name, elements) for name, elements in self.vectors.items() if name in used.vectors)
         parameters = tuple(self.parameters[name] for name in used.parameters)
-        ridge = tuple((name, weight) for name, weight in self.recipe.ridge if name in used.parameters)
         law = Law(tuple(s for s in symbols if s in used.variables), self.expr, parameters, vectors)
-        return Program(law, replace(self.recipe, ridge=ridge))
+        return Program(law, self.recipe.only(used.parameters))
 
     def used(self) -> Names:
         """Names that the expression and the vectors that it uses refer to."""

@@ -13,7 +13,7 @@ from sldagent.fitting.accelerator.classes import SizeClass
 from sldagent.fitting.accelerator.encode import encode, natural_class, objective
 from sldagent.fitting.fit import normal_matrices
 from sldagent.fitting.reference import reference
-from sldagent.fitting.result import Point, make_blocks
+from sldagent.fitting.result import FitResult, Point, make_blocks
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.laws.parse import parse_formula
@@ -132,7 +132,8 @@ def test_objective_and_matrices_agree_with_the_cpu_engine(device_objective, loss
     recipe = Recipe(loss, space, 1e-2, ridge=(("A", 0.3),))
     theta = np.array([1.8, 3.3, 0.6])
     value, H, g = device_objective(law, rows, recipe, theta)
-    expected, _ = normal_matrices(law, rows, recipe, Point(theta[None], np.zeros((1, 0))))
+    point = Point(theta[None], np.zeros((1, 0)))
+    expected, _ = normal_matrices(FitResult(law, point, make_blocks(law, rows), 0.0, 0), rows, recipe)
     np.testing.assert_allclose(H, expected[0], rtol=1e-10)
     for q in range(3):
         step = 1e-6 * np.eye(3)[q]

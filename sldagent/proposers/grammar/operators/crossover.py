@@ -18,10 +18,13 @@ def crossover(e: Edit) -> Draft | None:
     other = renamed(e, e.other)
     way = e.dice.pick(("terms", "part", "recipe"), (5.0, 4.0, 1.0))
     if way == "recipe":
-        return replace(e.draft, recipe=replace(e.other.recipe, ridge=e.draft.recipe.ridge))
+        return replace(e.draft, recipe=replace(e.other.recipe, ridge=e.draft.recipe.ridge, shrink=e.draft.recipe.shrink))
     merged = replace(
         e.draft, parameters={**other.parameters, **e.draft.parameters}, vectors={**other.vectors, **e.draft.vectors},
-        recipe=replace(e.draft.recipe, ridge=(*e.draft.recipe.ridge, *other.recipe.ridge)),
+        recipe=replace(
+            e.draft.recipe, ridge=(*e.draft.recipe.ridge, *other.recipe.ridge),
+            shrink=(*e.draft.recipe.shrink, *other.recipe.shrink),
+        ),
     )
     expr = mixed_terms(e, other) if way == "terms" else exchanged_part(e, other)
     return None if expr is None else merged.with_expr(expr)
@@ -80,7 +83,7 @@ def renamed(e: Edit, other: Draft) -> Draft:
         transform(other.expr, swap),
         {new.get(k, k): replace(p, name=new.get(k, k)) for k, p in other.parameters.items()},
         {new.get(k, k): tuple(transform(x, swap) for x in v) for k, v in other.vectors.items()},
-        replace(other.recipe, ridge=tuple((new.get(k, k), w) for k, w in other.recipe.ridge)),
+        other.recipe.renamed(new),
     )
 
 
