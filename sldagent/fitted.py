@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -243,7 +243,8 @@ def resolve(text: str, archive: Archive | None) -> Fitted:
     law = from_candidate(run, candidate)
     if candidate.k not in run.shortlist:
         return law
-    return replace(law, others=tuple(from_candidate(run, r) for r in archive.laws(run.run, run.shortlist) if r.k != candidate.k))
+    listed = archive.laws(run.run, run.shortlist)
+    return replace(law, others=tuple(from_candidate(run, r) for r in listed if r.k != candidate.k))
 
 
 def is_file(text: str) -> bool:

@@ -3,13 +3,14 @@
     python -m experiments.uncertainty.coverage simulated
     python -m experiments.uncertainty.coverage tasks
 
-The first draws 500 data sets from known laws and noises, fits the true form and asks for intervals at 100 new rows of the same
-range each.  The second makes a short run on each table (blind cuts, 300 candidates, one worker) and reads the test rows once,
+The first draws 500 data sets from known laws and noises, fits the true form and asks for intervals at 100 new rows of the
+same range each.  The second makes a short run on each table (blind cuts, 300 candidates, one worker) and reads the test rows
 for the intervals of the run's choice.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,10 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import sldagent
+from sldagent.api import as_task
 from sldagent.tasks.load import task_from_frame
 from sldagent.tasks.task import Noise, Task
 
 FloatArray = NDArray[np.float64]
+DATA = Path(os.environ.get("SLDAGENT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 LEVEL = 0.9
 SETS = 500
 NEW_ROWS = 100
@@ -98,7 +101,7 @@ def draw(case: Case, rows: int, rng: np.random.Generator) -> pd.DataFrame:
 def task_of(case: Case, frame: pd.DataFrame) -> Task:
     """The rows as a task that declares the noise it has."""
     group = "family" if case.groups > 1 else None
-    task = task_from_frame(frame, "loss", list(case.variables), group)
+    task = task_from_frame(frame, targets="loss", variables=list(case.variables), group=group)
     return replace(task, noise=Noise("proportional")) if case.noise == "proportional" else task
 
 
@@ -114,7 +117,8 @@ def coverage(case: Case, seed: int) -> float:
 
 def simulated(sets: int = SETS) -> float:
     """Coverage over all data sets; prints a line per case."""
-    print(f"{sets} data sets, {NEW_ROWS} new rows each, {LEVEL:.0%} intervals; seeds 0 to {sets // len(CASES) - 1} of each case\n")
+    last = sets // len(CASES) - 1
+    print(f"{sets} data sets, {NEW_ROWS} new rows each, {LEVEL:.0%} intervals; seeds 0 to {last} of each case\n")
     print("| law | noise | rows | coverage | 5 % and 95 % points over data sets |")
     print("|---|---|---|---|---|")
     means = []
@@ -130,7 +134,7 @@ def simulated(sets: int = SETS) -> float:
 def tasks(names: tuple[str, ...] = TASKS, candidates: int = CANDIDATES) -> None:
     """Coverage on the test rows of each task, for the choice of one short run."""
     print(f"{candidates} candidates, blind cuts, seed 0, {LEVEL:.0%} intervals\n")
-    print("| task | test rows | coverage | mean width / standard deviation of the target | coverage without growth and spread |")
+    print("| task | test rows | coverage | mean width / spread of the target | coverage without growth and short list |")
     print("|---|---|---|---|---|")
     for name, rows in _tables(names):
         with tempfile.TemporaryDirectory() as folder:
@@ -141,20 +145,17 @@ def tasks(names: tuple[str, ...] = TASKS, candidates: int = CANDIDATES) -> None:
         law = replace(law, training=rows.part("train"), others=found.shortlist[1:])
         test = rows.part("test")
         low, high = law.interval_rows(test, LEVEL)
-        inside = (test.Y >= low) & (test.Y <= high)
+        inside = (low <= test.Y) & (high >= test.Y)
         alone = replace(law, others=(), cuts=())
         low0, high0 = alone.interval_rows(test, LEVEL)
-        plain = np.mean((test.Y >= low0) & (test.Y <= high0))
+        plain = np.mean((low0 <= test.Y) & (high0 >= test.Y))
         width = np.mean((high - low) / np.std(rows.part("train").Y, axis=0))
         print(f"| {name} | {len(test.X)} | {inside.mean():.1%} | {width:.2f} | {plain:.1%} |", flush=True)
 
 
 def _tables(names: tuple[str, ...]) -> Iterator[tuple[str, Task]]:
     for name in names:
-        if name == "tiny_lm":
-            yield name, sldagent.load_task(Path(__file__).parents[1] / "tiny_lm" / "tiny_lm.toml")
-        else:
-            yield name, sldagent.load_task(f"sldbench:{name}")
+        yield name, as_task(name, data=DATA)
 
 
 if __name__ == "__main__":

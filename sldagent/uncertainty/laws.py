@@ -10,13 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError, SldagentError
+from sldagent.fitting.engines import Engine
+from sldagent.fitting.fixed import fixed
 from sldagent.fitting.public import predict
-from sldagent.fitting.tape import layout_of
+from sldagent.fitting.rows import Rows
+from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.laws.parse import parse_program
 from sldagent.tasks.task import Task
 from sldagent.uncertainty.bands import bands
-from sldagent.uncertainty.bootstrap import check_level
-from sldagent.uncertainty.measure import measure
+from sldagent.uncertainty.bootstrap import Bootstrap, Resample, bootstrap, check_level
+from sldagent.uncertainty.measure import measure, point_of
+from sldagent.uncertainty.profile import Profile, profile
+from sldagent.uncertainty.resampling import Cluster
 from sldagent.uncertainty.spread import Spread
 
 if TYPE_CHECKING:
@@ -87,3 +92,27 @@ def complete_document(law: Fitted) -> Mapping[str, Any]:
             for o in law.others
         ]
     return {**law.document, **added}
+
+
+def bootstrap_of_fit(
+    law: Fitted, count: int, seed: int, cluster: Cluster, resample: Resample, engine: Engine = "auto"
+) -> Bootstrap:
+    """Refits of a law to resamples of its training rows, from its fitted values.
+
+    Raises FitError where it has fitting code of its own or no rows, and as `bootstrap` does.
+    """
+    if law.program.custom_fit is not None:
+        raise FitError(f"{law.law} brings fitting code of its own, which a bootstrap does not refit: give its law alone")
+    task = _training(law)
+    compiled, rows = compile_law(law.program.law, layout_of(task)), Rows.of_task(task)
+    result = fixed(compiled, rows, law.program.recipe, point_of(compiled, rows, law.parameters))
+    if not result.ok:
+        raise FitError(f"no bootstrap of {law.law}: {result.failure}")
+    return bootstrap(
+        compiled, task, rows, law.program.recipe, result, count, seed=seed, cluster=cluster, resample=resample, engine=engine
+    )
+
+
+def profile_of_fit(law: Fitted, name: str, level: float) -> tuple[Profile, ...]:
+    """Profile-likelihood intervals of one parameter on the law's training rows; raises as `profile` does."""
+    return profile(law.program, _training(law), law.parameters, name, level)
