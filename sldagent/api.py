@@ -215,10 +215,9 @@ def describe(outcome: Any, store: Archive) -> Discovery:
     for item in closing(report):
         console.print(item, markup=False)
     summary, groups = outcome.summary, outcome.grounds.task.groups
-    train = outcome.grounds.train
+    listed = report.shortlist
     shortlist = tuple(
-        replace(law, training=train, others=tuple(o for o in report.shortlist if o.law != law.law))
-        for law in report.shortlist
+        replace(law, training=outcome.grounds.train, others=tuple(o for o in listed if o is not law)) for law in listed
     )
     return Discovery(
         run=summary.run,
@@ -277,21 +276,11 @@ def fit(
     """
     task = as_task(table, target, variables, group, split_column=split_column, data=data)
     found = fit_task(task, law, loss, seed, engine=engine)
-    return with_bootstrap(found, bootstrap, seed, cluster, resample, engine) if bootstrap else found
+    if not bootstrap:
+        return found
+    from sldagent.uncertainty.laws import with_bootstrap
 
-
-def with_bootstrap(
-    fitted: Fitted,
-    count: int,
-    seed: int = 0,
-    cluster: Cluster = "cell",
-    resample: Resample = "pairs",
-    engine: Engine = "auto",
-) -> Fitted:
-    """A law that was just fitted, with refits to `count` resamples of its rows.  Raises FitError, ConfigError."""
-    from sldagent.uncertainty.laws import bootstrap_of_fit
-
-    return replace(fitted, bootstrap=bootstrap_of_fit(fitted, count, seed, cluster, resample, engine))
+    return with_bootstrap(found, bootstrap, seed, cluster, resample, engine)
 
 
 def fit_task(

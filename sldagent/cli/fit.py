@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from sldagent.api import fit_task, with_bootstrap
+    from sldagent.api import fit_task
     from sldagent.errors import ConfigError
     from sldagent.report.formula import formula_text
     from sldagent.report.parameters import parameter_lines, profile_text, span_text
     from sldagent.uncertainty.bootstrap import check_level
-    from sldagent.uncertainty.laws import profile_of_fit
+    from sldagent.uncertainty.laws import profile_of_fit, with_bootstrap
 
     check_level(args.level)
     for option in ("cluster", "resample"):

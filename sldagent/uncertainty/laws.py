@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.laws.parse import parse_program
 from sldagent.tasks.task import Task
 from sldagent.uncertainty.bands import bands
-from sldagent.uncertainty.bootstrap import Bootstrap, Resample, bootstrap, check_level
+from sldagent.uncertainty.bootstrap import Resample, bootstrap, check_level
 from sldagent.uncertainty.measure import measure, point_of
 from sldagent.uncertainty.profile import Profile, profile
 from sldagent.uncertainty.resampling import Cluster
@@ -94,10 +95,15 @@ def complete_document(law: Fitted) -> Mapping[str, Any]:
     return {**law.document, **added}
 
 
-def bootstrap_of_fit(
-    law: Fitted, count: int, seed: int, cluster: Cluster, resample: Resample, engine: Engine = "auto"
-) -> Bootstrap:
-    """Refits of a law to resamples of its training rows, from its fitted values.
+def with_bootstrap(
+    law: Fitted,
+    count: int,
+    seed: int = 0,
+    cluster: Cluster = "cell",
+    resample: Resample = "pairs",
+    engine: Engine = "auto",
+) -> Fitted:
+    """The law with refits to `count` resamples of its training rows, from its fitted values.
 
     Raises FitError where it has fitting code of its own or no rows, and as `bootstrap` does.
     """
@@ -108,9 +114,10 @@ def bootstrap_of_fit(
     result = fixed(compiled, rows, law.program.recipe, point_of(compiled, rows, law.parameters))
     if not result.ok:
         raise FitError(f"no bootstrap of {law.law}: {result.failure}")
-    return bootstrap(
+    found = bootstrap(
         compiled, task, rows, law.program.recipe, result, count, seed=seed, cluster=cluster, resample=resample, engine=engine
     )
+    return replace(law, bootstrap=found)
 
 
 def profile_of_fit(law: Fitted, name: str, level: float) -> tuple[Profile, ...]:

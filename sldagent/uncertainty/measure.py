@@ -23,7 +23,7 @@ from sldagent.laws.program import Program, Recipe
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.levels import log_axis, scale_indices
 from sldagent.tasks.task import Cut, Task
-from sldagent.uncertainty.reach import box_of
+from sldagent.uncertainty.reach import Box, box_of
 from sldagent.uncertainty.spread import LEVELS, Block, Spread
 
 FloatArray = NDArray[np.float64]
@@ -214,7 +214,7 @@ def _blocks(law: CompiledLaw, rows: Rows, result: FitResult, covariance: FloatAr
     return tuple(out)
 
 
-def _box(task: Task):  # type: ignore[no-untyped-def]
+def _box(task: Task) -> Box:
     return box_of(log_axis(task), task.group, len(task.groups), scale_indices(task))
 
 

@@ -18,7 +18,8 @@ def test_fit_prints_and_tells_intervals(tmp_path: Path) -> None:
     shown = sldagent("fit", table, "--law", LAW, *ROLES[:4], "--bootstrap", "60", "--profile", "a")
     assert shown.code == 0, shown.err
     assert "90% interval" in shown.out and "profile likelihood: a = " in shown.out
-    told = sldagent("fit", table, "--law", LAW, *ROLES[:4], "--bootstrap", "60", "--profile", "a", "--level", "0.5", "--json")
+    asked = ("--bootstrap", "60", "--profile", "a", "--level", "0.5", "--json")
+    told = sldagent("fit", table, "--law", LAW, *ROLES[:4], *asked)
     assert told.json["intervals"]["level"] == 0.5
     inside = told.json["intervals"]["parameters"]["a"]
     assert inside["low"][0] < told.json["parameters"]["a"] < inside["high"][0]
@@ -63,7 +64,8 @@ def test_predict_adds_columns_and_files_agree(found: Found, tmp_path: Path) -> N
 
 
 def test_predict_refuses(found: Found) -> None:
-    for words, message in ((("--interval", "1.5"), "not a share"), (("--interval", "0.9", "--blend"), "leave out --interval")):
+    cases = ((("--interval", "1.5"), "not a share"), (("--interval", "0.9", "--blend"), "leave out --interval"))
+    for words, message in cases:
         ended = found.call("predict", found.run, found.table, *words)
         assert ended.code == 2
         assert message in ended.err

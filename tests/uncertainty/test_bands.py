@@ -140,3 +140,15 @@ def test_a_damaged_document_is_named(law: Fitted, tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     with pytest.raises(ExportError, match="key 'uncertainty' cannot be read"):
         resolve(str(path), None)
+
+
+def test_generated_python_holds_the_covariance(law: Fitted, tmp_path: Path) -> None:
+    path = law.export(tmp_path / "law.py")
+    module: dict[str, object] = {}
+    exec(compile(path.read_text(), str(path), "exec"), module)
+    ((names, matrix),) = module["COVARIANCE"].values()  # type: ignore[attr-defined]
+    (block,) = law.spread.blocks
+    assert names == block.names
+    assert np.array_equal(matrix, block.covariance)
+    for name, index in names:
+        assert module["PARAMETERS"][name][index] == law.parameters[name][index]  # type: ignore[index]
