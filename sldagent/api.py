@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from numpy.typing import NDArray
 
 from sldagent.archive.store import Archive
 from sldagent.errors import ConfigError, FitError, LawError, TableError
-from sldagent.fitted import Fitted, from_fit
+from sldagent.fitted import Fitted, Prediction, from_fit
 from sldagent.laws.program import Program, Recipe
 from sldagent.tasks.load import load_task, task_from_frame
 from sldagent.tasks.task import Task
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sldagent.evolution.observer import Observer
     from sldagent.fitting.engines import Engine
     from sldagent.sandbox.types import Mode
+    from sldagent.uncertainty.bootstrap import Resample
+    from sldagent.uncertainty.resampling import Cluster
 
 __all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss", "resume"]
 
@@ -56,9 +58,18 @@ class Discovery:
     report: str = field(repr=False)
     """What the command line prints at the end."""
 
-    def predict(self, table: str | Path | pandas.DataFrame) -> NDArray[np.float64]:
-        """The choice's predictions for a table's rows."""
-        return self._chosen().predict(table)
+    @overload
+    def predict(self, table: str | Path | pandas.DataFrame) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict(self, table: str | Path | pandas.DataFrame, *, interval: float) -> Prediction: ...
+
+    def predict(
+        self, table: str | Path | pandas.DataFrame, *, interval: float | None = None
+    ) -> NDArray[np.float64] | Prediction:
+        """The choice's predictions for a table's rows, with `interval` also their intervals (see `Fitted.predict`)."""
+        law = self._chosen()
+        return law.predict(table) if interval is None else law.predict(table, interval=interval)
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
         """Write the choice to a file; its ending (.py, .json, .tex) names the format."""
@@ -217,11 +228,15 @@ def describe(outcome: Any, store: Archive) -> Discovery:
     for item in closing(report):
         console.print(item, markup=False)
     summary, groups = outcome.summary, outcome.grounds.task.groups
+    listed = report.shortlist
+    shortlist = tuple(
+        replace(law, training=outcome.grounds.train, others=tuple(o for o in listed if o is not law)) for law in listed
+    )
     return Discovery(
         run=summary.run,
         task=outcome.grounds.task.name,
-        choice=report.choice,
-        shortlist=report.shortlist,
+        choice=shortlist[0] if shortlist else None,
+        shortlist=shortlist,
         front=tuple(law_summary(summary.law(r.k), r, groups) for r in report.front),
         reason="" if summary.choice is None else summary.choice.reason,
         candidates=summary.candidates,
@@ -257,6 +272,9 @@ def fit(
     data: str | Path | None = None,
     seed: int = 0,
     engine: Engine = "auto",
+    bootstrap: int = 0,
+    cluster: Cluster = "cell",
+    resample: Resample = "pairs",
 ) -> Fitted:
     """Fit one given law to a table's training rows.
 
@@ -265,11 +283,19 @@ def fit(
         loss: mse, relative, log, huber:DELTA or lad; default: the law's own, mse for a formula.
         engine: "cpu" (numba), "jax" (an accelerator, or JAX's CPU device), or "auto": JAX where it has an accelerator and
             the table has so many groups that this is faster.
+        bootstrap: refits to as many resamples of the rows; `Fitted.intervals` then has an interval for every parameter.
+        cluster: what is resampled as a whole: "cell" (training runs, or combinations of scale levels), "run" or "group".
+        resample: "pairs" draws rows, "residuals" keeps the rows and changes the signs of their residuals.
 
     Raises LawError, FitError, TableError, ConfigError.
     """
     task = as_task(table, target, variables, group, split_column=split_column, data=data)
-    return fit_task(task, law, loss, seed, engine=engine)
+    found = fit_task(task, law, loss, seed, engine=engine)
+    if not bootstrap:
+        return found
+    from sldagent.uncertainty.laws import with_bootstrap
+
+    return with_bootstrap(found, bootstrap, seed, cluster, resample, engine)
 
 
 def fit_task(

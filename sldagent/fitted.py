@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
     import pandas
 
     from sldagent.archive.store import Archive
+    from sldagent.evaluation.result import CutScore
     from sldagent.fitting.diagnosis import FitDiagnosis
+    from sldagent.uncertainty.bootstrap import Bootstrap, Interval
+    from sldagent.uncertainty.spread import Spread
 
 FloatArray = NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """Predictions with their intervals, each (rows,), or (rows, targets) with several targets."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,29 @@ class Fitted:
     """Same axes as `parameters`, where the law was just fitted; NaN where the rows do not determine one."""
     diagnosis: FitDiagnosis | None = None
     """How well the rows determine the parameters, where the law was just fitted."""
+    bootstrap: Bootstrap | None = field(default=None, repr=False)
+    """Refits to resampled rows, where they were asked for."""
+    training: Task | None = field(default=None, repr=False)
+    """The rows that it was fitted to, where they are at hand."""
+    cuts: tuple[CutScore, ...] | None = field(default=None, repr=False)
+    """Its scores on the cuts of its run; None: of no run."""
+    others: tuple[Fitted, ...] = field(default=(), repr=False)
+    """Further laws of the short list that it belongs to: where they disagree, its intervals are wider."""
+
+    @property
+    def intervals(self) -> dict[str, Interval] | None:
+        """90 % percentile intervals by parameter name, same axes as `parameters`; None without a bootstrap.
+
+        Other levels: ``fitted.bootstrap.intervals(0.95)``.
+        """
+        return None if self.bootstrap is None else self.bootstrap.intervals()
+
+    @cached_property
+    def spread(self) -> Spread:
+        """What its intervals of predictions rest on.  Raises FitError where its training rows are not at hand."""
+        from sldagent.uncertainty.laws import spread_of
+
+        return spread_of(self)
 
     @property
     def formula(self) -> str:
@@ -75,10 +110,35 @@ class Fitted:
             )
         return task
 
-    def predict(self, table: str | Path | pandas.DataFrame) -> FloatArray:
-        """Predictions for the table's rows: (rows,), or (rows, targets) with several targets."""
-        values = self.predict_rows(self.rows(table))
-        return values[:, 0] if values.shape[1] == 1 else values
+    @overload
+    def predict(self, table: str | Path | pandas.DataFrame) -> FloatArray: ...
+
+    @overload
+    def predict(self, table: str | Path | pandas.DataFrame, *, interval: float) -> Prediction: ...
+
+    def predict(
+        self, table: str | Path | pandas.DataFrame, *, interval: float | None = None
+    ) -> FloatArray | Prediction:
+        """Predictions for the table's rows: (rows,), or (rows, targets) with several targets.
+
+        Args:
+            interval: a share between 0 and 1: also the ends of central intervals that hold so many new measurements.
+
+        Raises as `rows` does, and with an interval FitError where nothing is known of the law's residuals.
+        """
+        task = self.rows(table)
+        values = self.predict_rows(task)
+        if interval is None:
+            return values[:, 0] if values.shape[1] == 1 else values
+        low, high = self.interval_rows(task, interval)
+        columns = (v[:, 0] if v.shape[1] == 1 else v for v in (values, low, high))
+        return Prediction(*columns)
+
+    def interval_rows(self, task: Task, level: float) -> tuple[FloatArray, FloatArray]:
+        """Ends (rows, targets) of central prediction intervals for rows read by `rows`; see `predict`."""
+        from sldagent.uncertainty.laws import interval_rows
+
+        return interval_rows(self, task, level)
 
     def predict_rows(self, task: Task) -> FloatArray:
         """Predictions (rows, targets) for rows read by `rows`."""
@@ -96,8 +156,14 @@ class Fitted:
         form = format or ENDINGS.get(target.suffix)
         if form is None:
             raise ExportError(f"the ending of '{target}' names no format: end it in {', '.join(ENDINGS)}, or give format=")
-        write_text(export_law(self.document, form), target)
+        write_text(export_law(self.complete_document(), form), target)
         return target
+
+    def complete_document(self) -> Mapping[str, Any]:
+        """`document`, with what intervals need where that is known or can be measured."""
+        from sldagent.uncertainty.laws import complete_document
+
+        return complete_document(self)
 
     def summary(self) -> dict[str, Any]:
         """Name, formula, parameters, objective and R2, JSON-able."""
@@ -156,7 +222,7 @@ def from_candidate(run: RunRecord, candidate: CandidateRecord) -> Fitted:
     from sldagent.export.document import law_document
 
     day = (run.finished or run.started).date()
-    return from_document(law_document(run, candidate, day))
+    return replace(from_document(law_document(run, candidate, day)), cuts=candidate.evaluation.cuts)
 
 
 def resolve(text: str, archive: Archive | None) -> Fitted:
@@ -173,7 +239,12 @@ def resolve(text: str, archive: Archive | None) -> Fitted:
         return from_document(read_law_document(text))
     if archive is None:
         raise ExportError(f"'{text}' is not an exported law: give the path of a .json file")
-    return from_candidate(*archive.law(text))
+    run, candidate = archive.law(text)
+    law = from_candidate(run, candidate)
+    if candidate.k not in run.shortlist:
+        return law
+    listed = archive.laws(run.run, run.shortlist)
+    return replace(law, others=tuple(from_candidate(run, r) for r in listed if r.k != candidate.k))
 
 
 def is_file(text: str) -> bool:
@@ -223,7 +294,8 @@ def from_fit(
         structure=structure_hash(program.law),
         evaluation=evaluation,
     )
-    return replace(from_candidate(run, record), law=name, objective=objective, r2=r2)
+    found = from_candidate(run, record)
+    return replace(found, law=name, objective=objective, r2=r2, training=task.part("train"), cuts=None)
 
 
 def check_split(task: Task, split: str) -> Task:

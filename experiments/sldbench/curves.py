@@ -14,12 +14,12 @@ from sldagent.bench.results import OURS, Result
 from sldagent.bench.score import score
 from sldagent.errors import FitError, LawError
 from sldagent.evaluation.evaluate import Evaluator
-from sldagent.evaluation.intervals import LEVEL, refits
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.fitting.public import predict
 from sldagent.fitting.tape import layout_of
 from sldagent.session import Grounds
 from sldagent.tasks.task import Task
+from sldagent.uncertainty.bootstrap import LEVEL, refits
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -24,11 +24,11 @@ from sldagent.archive.store import Archive
 from sldagent.bench.results import OURS, Result, read_results
 from sldagent.bench.suite import human_law, tasks_of
 from sldagent.errors import ConfigError, SldagentError
-from sldagent.evaluation.intervals import RESAMPLES
 from sldagent.report.build import published_names
 from sldagent.session import Grounds, prepare
 from sldagent.tasks.load import load_task
 from sldagent.tasks.task import Task
+from sldagent.uncertainty.bootstrap import RESAMPLES
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -38,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
         if args.output is None:
             raise ConfigError("a package is a folder: name it with -o FOLDER")
-        files = [str(path) for path in write_package(law.document, args.output)]
+        files = [str(path) for path in write_package(law.complete_document(), args.output)]
         if args.json:
             output.print_json({"law": law.law, "format": form, "folder": str(args.output), "files": files})
         return 0
-    text = export_law(law.document, form)
+    text = export_law(law.complete_document(), form)
     if args.output is not None:
         output.write_text(text, args.output)
     if args.json:

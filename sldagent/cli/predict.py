@@ -1,5 +1,6 @@
 """``sldagent predict LAW TABLE [-o FILE]``: the table's columns and one more for each target.
 
+With ``--interval P`` two more for each target: the ends of central intervals that hold a share P of new measurements.
 With ``--blend`` two more: the mean of the run's short list, and its spread (largest less smallest prediction).
 """
 
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("law", metavar="LAW", help="a law's id, a run's id (its choice) or an exported JSON file")
     parser.add_argument("table", metavar="TABLE", help="CSV or Parquet table with the law's variables, or a built-in task")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to the terminal)")
+    parser.add_argument(
+        "--interval", metavar="P", type=float, help="also columns <target>_low and <target>_high of P intervals, such as 0.9"
+    )
     add_blend(parser)
     add_data(parser)
     add_common(parser)
@@ -37,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.export.files import write_whole
     from sldagent.report.reach import beyond_notes
 
+    if args.interval is not None:
+        _check_interval(args)
     given = rows_argument(args, args.table)
     made = _blended(args, given) if args.blend else _predicted(args, given)
     frame = original_table(given)
@@ -60,7 +66,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-_KEYS = {"predicted": "predictions", "spread": "spread"}
+def _check_interval(args: argparse.Namespace) -> None:
+    from sldagent.errors import ConfigError
+    from sldagent.uncertainty.bootstrap import check_level
+
+    check_level(args.interval)
+    if args.blend:
+        raise ConfigError("--interval is of one law, and a blend has its spread instead: leave out --interval or --blend")
+
+
+_KEYS = {"predicted": "predictions", "spread": "spread", "low": "low", "high": "high"}
 """Name of each kind of column in the JSON."""
 
 
@@ -81,7 +96,12 @@ class _Made:
 def _predicted(args: argparse.Namespace, given: str | pandas.DataFrame) -> _Made:
     law = resolve_law(args, args.law)
     task = law.rows(given)
-    return _Made({"law": law.law}, law.card, law.targets, task, {"predicted": law.predict_rows(task)})
+    columns = {"predicted": law.predict_rows(task)}
+    of: dict[str, Any] = {"law": law.law}
+    if args.interval is not None:
+        of["interval"] = args.interval
+        columns["low"], columns["high"] = law.interval_rows(task, args.interval)
+    return _Made(of, law.card, law.targets, task, columns)
 
 
 def _blended(args: argparse.Namespace, given: str | pandas.DataFrame) -> _Made:

@@ -16,6 +16,9 @@ Keys, version 1:
   finite
 * ``mode`` ("blind" or "targeted"), ``provenance``: {run, date, sldagent, seed, source, proposer}
 * ``card``: the task's roles as the archive keeps them
+* ``uncertainty`` (may be missing): what intervals of predictions rest on, see `sldagent.uncertainty.spread`: residual noise
+  by target and group, covariance of the parameters by group, growth of the error over the cuts
+* ``shortlist`` (may be missing): {law, program, parameters} of the other laws of its run's short list
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from sldagent.laws.inspect import parameter_axes
 from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Law, Program
 from sldagent.laws.views import to_latex
+from sldagent.uncertainty.spread import Spread
 
 FORMAT = "sldagent law"
 VERSION = 1
@@ -153,6 +157,11 @@ def check_document(document: Any, where: str) -> Program:
         raise ExportError(f"{where}: the program is not in the law language: {error}") from error
     for parameter in program.law.parameters:
         _check_values(document, program.law, parameter.name, where)
+    if "uncertainty" in document:
+        try:
+            Spread.read(document["uncertainty"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ExportError(f"{where}: key 'uncertainty' cannot be read ({error!r}); export the law again") from None
     return program
 
 

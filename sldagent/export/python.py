@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sldagent.export.code import Dialect, assignment, comment, fresh, lines, literal, number, source
+from sldagent.export.covariance import covariance_lines
 from sldagent.export.document import check_document
 from sldagent.export.flavours import GROUP_INDEX, NUMPY, Flavour
 from sldagent.laws.expr import TARGET_INDEX, Expr, walk
@@ -138,7 +139,7 @@ def _figure(figures: Mapping[str, Any], key: str) -> str:
 
 
 def _constants(document: Mapping[str, Any], law: Law) -> str:
-    """GROUPS, TARGETS, RANGES and PARAMETERS."""
+    """GROUPS, TARGETS, RANGES, PARAMETERS and, where it is known, COVARIANCE."""
     out = [
         *_tuple("GROUPS", document["groups"]),
         *_tuple("TARGETS", [t["name"] for t in document["targets"]]),
@@ -160,7 +161,7 @@ def _constants(document: Mapping[str, Any], law: Law) -> str:
     }
     if any(len(a) > 1 for a in axes.values()):
         out.append("# axes: " + "; ".join(f"{n} ({', '.join(a)})" for n, a in axes.items()))
-    return "\n".join([*out, *assignment("PARAMETERS", values)])
+    return "\n".join([*out, *assignment("PARAMETERS", values), *covariance_lines(document)])
 
 
 def _tuple(name: str, texts: list[str]) -> list[str]:

@@ -85,8 +85,12 @@ def fit_one(job: Job, engine: Engine = "auto") -> FitResult:
 
 def _on_cpu(job: Job) -> list[FitResult] | FitError:
     from sldagent.fitting.fit import fit_rows
+    from sldagent.fitting.refits import refit
 
     try:
+        if job.warm_alone and job.warm is not None:
+            weights = np.ones((1, *job.rows.Y.shape)) if job.weights is None else job.weights
+            return refit(job.law, job.rows, job.recipe, job.warm, weights)
         tables = [job.rows] if job.weights is None else [weighted(job.rows, w) for w in job.weights]
         return [fit_rows(job.law, r, job.recipe, job.rng, warm=job.warm, effort=job.effort) for r in tables]
     except FitError as error:

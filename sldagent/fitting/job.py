@@ -37,10 +37,15 @@ class Job:
         return self.effort or Effort(starts=self.recipe.starts)
 
     @property
+    def warm_alone(self) -> bool:
+        """Whether the CPU engine goes on from the warm start and tries no other."""
+        return self.warm is not None and self.effort is not None and self.effort.starts == 0
+
+    @property
     def starts(self) -> int:
         """Random starts of every problem: more where more parameters are not affine, one where all are."""
         bent = int((~self.law.linear).sum())
-        most = self.tries.starts
+        most = max(self.tries.starts, 1)
         return int(np.clip(most * (0.25 + 0.375 * bent), 2, 3 * most)) if bent else 1
 
     @property

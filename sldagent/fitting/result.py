@@ -22,7 +22,8 @@ class Effort:
     """How hard a fit tries: counts, and a cap in seconds whose reaching is a failure."""
 
     starts: int = 16
-    """Random starts per non-affine parameter pair, before the cap."""
+    """Random starts per non-affine parameter pair, before the cap; 0: a job's warm start alone (the accelerator, whose
+    starts run beside each other, adds the fewest it can)."""
     keep: int = 3
     """Screened starts carried to convergence."""
     iterations: int = 90

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,35 @@ FloatArray = NDArray[np.float64]
 STEP = 1e-5
 
 
+@dataclass(frozen=True)
+class Linearised:
+    """A fit near its optimum: one line per row and target where everything is finite (m of them)."""
+
+    J: FloatArray
+    """(m, scalars) derivatives of the residuals: the local scalars block by block, then the shared ones."""
+    residual: FloatArray
+    """(m,) residuals of the recipe's space, f - y where that is raw."""
+    weight: FloatArray
+    """(m,) weights of the squared residuals, Huber's included."""
+    slope: FloatArray
+    """(m,) derivative of the residual in the prediction."""
+    position: NDArray[np.int64]
+    """(m,) target * rows + row."""
+
+    def inverse(self, penalty: FloatArray | None = None) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """(J'WJ + penalty)^-1 without undetermined directions, and (scalars,) which scalars lean on one of those."""
+        p = self.J.shape[1]
+        bread = self.J.T @ (self.J * self.weight[:, None])
+        if penalty is not None:
+            bread = bread + np.diag(penalty)
+        size = np.sqrt(np.maximum(np.diag(bread), 1e-300))
+        values, vectors = np.linalg.eigh(bread / size[:, None] / size[None, :]) if p else (np.zeros(0), np.zeros((0, 0)))
+        good = values > 1e-12
+        inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T / size[:, None] / size[None, :]
+        loose = (vectors[:, ~good] ** 2).sum(axis=1) > 1e-6 if p else np.zeros(0, bool)
+        return inverse, loose
+
+
 def standard_errors(result: FitResult, rows: Rows, recipe: Recipe) -> dict[str, FloatArray]:
     """Standard errors by parameter name, with the axes of ``result.parameters``; NaN where the rows do not determine it.
 
@@ -21,21 +52,16 @@ def standard_errors(result: FitResult, rows: Rows, recipe: Recipe) -> dict[str, 
     differs between rows.  Parameters on the engine's log scale are brought back by the delta method.
     """
     law = result.law
-    J, residual, weight = _linearised(result, rows, recipe)
-    n, p = J.shape
-    bread = J.T @ (J * weight[:, None])
+    lines = linearise(result, rows, recipe)
+    n, p = lines.J.shape
+    penalty = np.zeros(p)
     if result.shrinkage is not None:
         own = np.tile(result.shrinkage[: law.local], len(result.point.local))
-        bread[np.arange(own.size), np.arange(own.size)] += own  # the groups' mean held fixed
-    size = np.sqrt(np.maximum(np.diag(bread), 1e-300))
-    scaled = bread / size[:, None] / size[None, :]
-    values, vectors = np.linalg.eigh(scaled) if p else (np.zeros(0), np.zeros((0, 0)))
-    good = values > 1e-12
-    inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T / size[:, None] / size[None, :]
-    score = J * (weight * residual)[:, None]
+        penalty[: own.size] = own  # the groups' mean held fixed
+    inverse, loose = lines.inverse(penalty)
+    score = lines.J * (lines.weight * lines.residual)[:, None]
     covariance = inverse @ (score.T @ score) @ inverse * (n / max(n - p, 1))
     # a parameter that leans on a dropped direction is not determined
-    loose = (vectors[:, ~good] ** 2).sum(axis=1) > 1e-6 if p else np.zeros(0, bool)
     error = np.where(loose, np.nan, np.sqrt(np.maximum(np.diag(covariance), 0.0)))
     nb, pl = result.point.local.shape
     local = error[: nb * pl].reshape(nb, pl)
@@ -53,8 +79,8 @@ def _unlog(transform: NDArray[np.int64], values: FloatArray) -> FloatArray:
         return np.where(transform[None, :] == 1, np.log(values), values)
 
 
-def _linearised(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Jacobian (rows x targets, all scalars), residuals and weights of the recipe's loss at the optimum."""
+def linearise(result: FitResult, rows: Rows, recipe: Recipe) -> Linearised:
+    """Jacobian, residuals and weights of the recipe's loss at the optimum."""
     law, blocks = result.law, result.blocks
     y = rows.Y
     f = predict_point(law, law.tapes, rows, blocks, result.point)
@@ -89,7 +115,7 @@ def _linearised(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArr
             stacked.append(column.ravel())
     J = np.stack(stacked, axis=1) if stacked else np.zeros((f.size, 0))
     keep = np.isfinite(J).all(axis=1) & np.isfinite(residual.ravel())
-    return J[keep], residual.ravel()[keep], weight.ravel()[keep]
+    return Linearised(J[keep], residual.ravel()[keep], weight.ravel()[keep], slope.ravel()[keep], np.flatnonzero(keep))
 
 
 def _difference(result: FitResult, rows: Rows, point: Point, q: int) -> FloatArray:

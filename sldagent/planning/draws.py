@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from sldagent.errors import PlanError, SldagentError
 from sldagent.evaluation.evaluate import Evaluator
-from sldagent.evaluation.intervals import refits
 from sldagent.fitted import Fitted
 from sldagent.tasks.task import Task
+from sldagent.uncertainty.bootstrap import refits
 
 FloatArray = NDArray[np.float64]
 

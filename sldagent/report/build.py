@@ -13,7 +13,6 @@ from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
 from sldagent.evaluation.baseline import persistence, power_law
 from sldagent.evaluation.evaluate import Evaluator
-from sldagent.evaluation.intervals import Interval, parameter_intervals
 from sldagent.evaluation.result import CutScore, Evaluation
 from sldagent.fitted import Fitted, from_candidate, named_parameters
 from sldagent.jsonable import jsonable
@@ -25,6 +24,7 @@ from sldagent.report.formula import formula_text
 from sldagent.session import Outcome
 from sldagent.tasks.cuts import asked_reach, tested_reach
 from sldagent.tasks.task import Task
+from sldagent.uncertainty.bootstrap import Interval, parameter_intervals
 
 TEN_TIMES = 10.0
 

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.laws.program import Parameter
+from sldagent.report.tables import number
 
 if TYPE_CHECKING:
     from sldagent.fitted import Fitted
+    from sldagent.uncertainty.bootstrap import Interval
+    from sldagent.uncertainty.profile import Profile
 
 TIGHT = 1e-9
 """A value this close to a bound, relative to the width of the interval, stands on it."""
@@ -38,3 +41,17 @@ def on_bound(parameter: Parameter, values: NDArray[np.float64]) -> NDArray[np.bo
     margin = TIGHT * (width if np.isfinite(width) else 1.0)
     found = (values <= low + margin) | (values >= parameter.upper - margin)
     return np.asarray(found if found.any() else np.ones(np.shape(values), dtype=bool))
+
+
+def span_text(interval: Interval, index: tuple[int, ...]) -> str:
+    """Both ends of one number's interval."""
+    return f"{number(float(interval.low[index]))} to {number(float(interval.high[index]))}"
+
+
+def profile_text(profile: Profile, name: str, level: float) -> str:
+    """A profile-likelihood interval as one sentence."""
+    where = f" of group '{profile.group}'" if profile.group else ""
+    low, high = number(profile.low, 5), number(profile.high, 5)
+    text = f"profile likelihood: {name}{where} = {number(profile.value, 5)}, {level:.0%} interval {low} to {high}"
+    sides = [side for side, closed in zip(("below", "above"), profile.closed, strict=True) if not closed]
+    return f"{text} (the rows set no end {' or '.join(sides)})" if sides else text

@@ -18,11 +18,11 @@ from experiments.sldbench.slices import BEYOND, axis_of, panels_of
 from sldagent.bench.results import Result, Scored, Settings
 from sldagent.bench.suite import run_suite
 from sldagent.evaluation.evaluate import Evaluator
-from sldagent.evaluation.intervals import refits
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Program
 from sldagent.session import prepare
 from sldagent.tasks.load import load_task
+from sldagent.uncertainty.bootstrap import refits
 
 BUDGET = Settings(None, 30, 1)
 
