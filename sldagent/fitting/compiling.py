@@ -61,7 +61,7 @@ class _Compilation(Listener):
         function = event.data["dispatcher"].py_func
         if not self.announced and function.__module__.startswith("sldagent.fitting"):
             self.announced = True
-            print("sldagent: compiling the fitting kernels, once (10 to 30 s)", file=sys.stderr, flush=True)
+            print("sldagent: compiling the fitting kernels, once (10 to 20 s)", file=sys.stderr, flush=True)
         self.names.append(function.__name__)
         self._set()
 

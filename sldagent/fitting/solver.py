@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from sldagent.fitting.compiling import INNER, JIT, REASSOCIATE
 from sldagent.fitting.kernels import BLOCK, backward, forward, vlog
@@ -36,7 +37,7 @@ DEPENDS, AFFINE = 3, 4
 """Which derivatives `evaluate` takes: of all parameters, or of the affine ones (rows of the tape's `code`)."""
 
 
-def workspace(height: int, p: int) -> tuple[Any, ...]:
+def workspace(height: int, p: int) -> tuple[NDArray[Any], ...]:
     """Buffers of `evaluate` for tapes of at most `height` nodes and p parameters, allocated once per minimisation.
 
     Values and derivatives of nodes; the Jacobian, then residuals, their slopes and scratch; the bits of the scratch row;

@@ -15,6 +15,15 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 QUERIES = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
 
 
+WORDS = [
+    *((verb,) for verb in VERBS),
+    *(("archive", care) for care in ("upgrade", "check", "copy", "backup", "prune")),
+    *(("predictor", name, "fit") for name in ("bnsl", "sloth", "observational", "trajectories")),
+    ("predictor", "sloth", "allocate"),
+]
+"""Command lines that have a help text of their own."""
+
+
 def test_there_are_five_queries() -> None:
     assert len(QUERIES) == 5
 
@@ -38,7 +47,6 @@ def test_the_program_is_in_the_language() -> None:
 
 
 def test_options_that_are_named_exist() -> None:
-    words = [(verb,) for verb in VERBS] + [("archive", care) for care in ("upgrade", "check", "copy", "backup", "prune")]
-    known = "".join(sldagent(*verb, "--help").out for verb in words)
+    known = "".join(sldagent(*words, "--help").out for words in WORDS)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
         assert option in known, option

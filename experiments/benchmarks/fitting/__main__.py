@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from experiments.benchmarks.fitting import chinchilla, formulas, groups, large
@@ -16,7 +17,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no fitting benchmark is called '{unknown[0]}': they are {', '.join(ALL)}", file=sys.stderr)
         return 2
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is done is seen where a run is cut off
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is done is seen where a run is cut off
     warm()
     chosen = names or list(ALL)
     for name in [n for n in chosen if n in ("chinchilla", "formulas") and not TABLE.exists()]:
