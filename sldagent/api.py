@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any, overload
 from numpy.typing import NDArray
 
 from sldagent.archive.store import Archive
-from sldagent.errors import ConfigError, FitError, LawError, TableError
+from sldagent.errors import ConfigError, FitError, TableError
 from sldagent.fitted import Fitted, Prediction, from_fit
-from sldagent.laws.program import Program, Recipe
+from sldagent.law_words import programs_for, with_loss
 from sldagent.tasks.load import load_task, task_from_frame
 from sldagent.tasks.task import Task
 
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
     from sldagent.uncertainty.bootstrap import Resample
     from sldagent.uncertainty.resampling import Cluster
 
-__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "parse_loss", "resume"]
+__all__ = ["Discovery", "Fitted", "discover", "fit", "fit_task", "load_task", "open_archive", "resume"]
 
 DEFAULT_MINUTES = 2.0
-DELTA = Recipe().delta
-_NAME = re.compile(r"[A-Za-z][\w -]*")
 
 
 @dataclass(frozen=True)
@@ -312,7 +309,7 @@ def fit_task(
     train = task.part("train")
     if len(train.X) == 0:
         raise FitError(f"{task.source}: no row has 'train' in column '{task.split_column}', so there is nothing to fit")
-    programs = [_with_loss(p, loss) for p in programs_for(train, law)]
+    programs = [with_loss(p, loss) for p in programs_for(train, law)]
     fits, refusal = [], None
     for program in programs:
         try:
@@ -330,61 +327,6 @@ def fit_task(
     best = min(fits, key=lambda f: f.objective)
     found = from_fit(law, task, best.program, best.parameters, best.objective, best.r2)
     return replace(found, standard_errors=best.standard_errors, diagnosis=best.diagnosis)
-
-
-def programs_for(train: Task, law: str) -> list[Program]:
-    """The program or programs that a law's name, formula or file stands for, over the task's symbols."""
-    from sldagent.laws.catalogue import bind, find
-    from sldagent.laws.expr import walk
-    from sldagent.laws.parse import parse_file, parse_formula
-
-    path = Path(law)
-    if path.suffix == ".py":
-        return [parse_file(path, variables={*train.symbols, *train.vectors})]
-    if _NAME.fullmatch(law) and law not in train.symbols:
-        entry = find(law)
-        bound = bind(entry, train)
-        if not bound:
-            wanted = ", ".join(f"{v.symbol} ({' or '.join(v.role)}: {v.meaning})" for v in entry.variables)
-            raise LawError(
-                f"'{entry.name}' needs the variables {wanted}, which '{train.name}' with {', '.join(train.symbols)} "
-                "does not have: say which columns are what with --variables, or write the formula over your own columns"
-            )
-        return bound
-    parsed = parse_formula(law, train.symbols, tuple(train.vectors))
-    roots = (parsed.expr, *(e for _, elements in parsed.vectors for e in elements))
-    if not any(node.op == "var" for root in roots for node in walk(root)):
-        raise LawError(
-            f"the formula '{law}' uses no variable of '{train.name}', which has {', '.join(train.symbols)} "
-            "(any other name is a constant to be fitted): write it over these"
-        )
-    return [Program(parsed, Recipe(starts=32))]
-
-
-def parse_loss(text: str) -> tuple[str, str, float]:
-    """(loss, space, delta) of ``mse``, ``relative``, ``log``, ``huber:DELTA`` (on logarithms) or ``lad``."""
-    name, _, value = text.partition(":")
-    squared = {"mse": "raw", "relative": "relative", "log": "log"}
-    if name in squared and not value:
-        return ("squared", squared[name], DELTA)
-    if text == "lad":
-        return ("absolute", "raw", DELTA)
-    if name == "huber":
-        try:
-            delta = float(value or DELTA)
-        except ValueError:
-            delta = -1.0
-        if 0 < delta < float("inf"):
-            return ("huber", "log", delta)
-        raise ConfigError(f"the threshold of '--loss {text}' is not a positive number: write for example huber:0.001")
-    raise ConfigError(f"unknown loss '{text}': use mse, relative, log, huber:DELTA or lad")
-
-
-def _with_loss(program: Program, loss: str | None) -> Program:
-    if loss is None:
-        return program
-    kind, space, delta = parse_loss(loss)
-    return replace(program, recipe=replace(program.recipe, loss=kind, space=space, delta=delta))  # type: ignore[arg-type]
 
 
 def open_archive(url: str = "sqlite:///sldagent.db", *, read_only: bool = True) -> Archive:

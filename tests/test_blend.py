@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sldagent.api import Discovery, as_task, programs_for
+from sldagent.api import Discovery, as_task
 from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
 from sldagent.blend import Blend, blend_of
 from sldagent.errors import ArchiveError, ConfigError, FitError, TableError
 from sldagent.evaluation.result import Evaluation
 from sldagent.fitted import Fitted, from_fit
+from sldagent.law_words import programs_for
 from sldagent.laws.render import render_program
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.task import Task

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sldagent.api import programs_for
 from sldagent.bench.method import Answer, Job
 from sldagent.bench.score import score_program
 from sldagent.errors import FitError
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.fitting.public import Fit, fit_program
+from sldagent.law_words import programs_for
 
 
 @dataclass(frozen=True)
