@@ -8,6 +8,7 @@ pools' fake one, so that a session costs little; archive, search, workers and ow
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import signal
 import sys
@@ -26,6 +27,7 @@ from sldagent.evolution.plan import Planner
 from sldagent.evolution.summary import RunSummary
 from sldagent.workers.base import WorkerPool
 from sldagent.workers.local import LocalPool
+from sldagent.workers.serial import SerialPool
 
 CONFIG = config(candidates=400, look_back=8)
 RUN = "r"
@@ -53,6 +55,13 @@ def session(archive: Archive, pool: WorkerPool, watcher: Watcher | None = None) 
     resumed = archive.resume_run(RUN, archive.sessions().wait_for_death(RUN))
     past = Past(RUN, resumed, archive.candidates(RUN))
     return resume(past, CONFIG, archive, Planner(ScriptedProposer()), pool, watcher)
+
+
+def life(path: Path) -> None:
+    """One session that evaluates by itself, in a process that ends with it."""
+    with Archive.open(str(path)) as archive, SerialPool(make_delayed) as pool:
+        code = CODES[session(archive, pool).status]
+    os._exit(code)
 
 
 def main(path: str, room: int | None) -> int:

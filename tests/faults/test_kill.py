@@ -11,11 +11,7 @@ from pathlib import Path
 
 import coordinator
 import pytest
-from pool_fakes import make_delayed
 from rig import count, finish, full, rows, searching, start, wait_for
-
-from sldagent.archive.store import Archive
-from sldagent.workers.serial import SerialPool
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 
@@ -39,18 +35,12 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def life(path: Path) -> None:
-    """A coordinator forked from this process, so that a life costs no imports; it evaluates by itself."""
-    with Archive.open(str(path)) as archive, SerialPool(make_delayed) as pool:
-        code = coordinator.CODES[coordinator.session(archive, pool).status]
-    os._exit(code)
-
-
 def killed_again_and_again(path: Path, dice: random.Random, most: int) -> int:
     """Kill coordinators of one run at random moments until it completes or `most` are dead; the number of kills."""
-    forks, before = multiprocessing.get_context("fork"), 0
+    forks, before = multiprocessing.get_context("forkserver"), 0
+    forks.set_forkserver_preload(["coordinator"])  # so that a life costs no imports; this process may have threads
     for kills in range(most + 1):
-        process = forks.Process(target=life, args=(path,))
+        process = forks.Process(target=coordinator.life, args=(path,))
         process.start()
         process.join(dice.uniform(0.0, LONGEST) if kills < most else None)
         if process.exitcode is not None:
