@@ -69,7 +69,7 @@ class Discovery:
         return law.predict(table) if interval is None else law.predict(table, interval=interval)
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the choice to a file; its ending (.py, .json, .tex) names the format."""
+        """Write the choice to a file; its ending (.py, .json, .tex, .typ) names the format."""
         return self._chosen().export(path, format)
 
     def blend(self) -> Blend:

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sure.add_argument("--profile", metavar="PARAMETER", help="profile-likelihood interval of this parameter")
     sure.add_argument("--level", metavar="P", type=float, default=0.9, help="share that an interval holds (default: 0.9)")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="also export the law (.py, .json or .tex)")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="also export the law (.py, .json, .tex or .typ)")
     add_roles(parser)
     add_jail(parser)
     add_common(parser)
