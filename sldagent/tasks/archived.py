@@ -12,7 +12,8 @@ import numpy as np
 from sldagent.errors import CardError, TableError
 from sldagent.tasks import checks
 from sldagent.tasks.build import columns, group_of, split_of
-from sldagent.tasks.table import Table, read_table, table_from_frame
+from sldagent.tasks.read import read_table
+from sldagent.tasks.table import Table, table_from_frame
 from sldagent.tasks.task import FloatArray, Noise, Target, Task, Variable
 
 VERSION = 1
