@@ -15,7 +15,7 @@ import numpy as np
 from sldagent.errors import TableError
 from sldagent.tasks.numerals import parse_numbers
 from sldagent.tasks.roles import LOG_BASES, PROPORTION_TOLERANCE, Roles, symbol_for
-from sldagent.tasks.table import EMPTY, Table
+from sldagent.tasks.table import EMPTY, Table, parts_of
 from sldagent.tasks.task import FloatArray, Role, Target, Variable
 
 TRAIN = "train"
@@ -67,7 +67,7 @@ def complete(roles: Roles, table: Table) -> Roles:
     group = _guess_group(roles, table, used | declared, notes)
     variables = roles.variables
     if variables is None:
-        variables = _guess_variables(table, targets, used | {group}, notes)
+        variables = _guess_variables(table, targets, used | {group, *parts_of(group)}, notes)
     if not variables:
         raise TableError(f"{table.source}: {_why_no_variable(table, notes)}")
     symbols = {v.symbol for v in variables}
@@ -128,7 +128,7 @@ def _guess_split(roles: Roles, table: Table, notes: list[str]) -> str:
 
 
 def _guess_targets(roles: Roles, table: Table, split: str, notes: list[str]) -> list[str]:
-    taken = {split, roles.group, roles.run, roles.noise.column, *roles.ignore}
+    taken = {split, roles.group, *parts_of(roles.group or ""), roles.run, roles.noise.column, *roles.ignore}
     taken |= {v.name for v in roles.variables or ()}
     free = [n for n in table.columns if n not in taken and _is_numeric(table, n)]
     if not free:

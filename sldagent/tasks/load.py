@@ -108,6 +108,7 @@ def _finish(
         roles = replace(roles, group=group)
     if split_column is not None:
         roles = replace(roles, split=split_column)
+    table = table.joined(roles.group or "")
     task = build_task(complete(roles, table), table)
     wanted = roles.at if at is None else at
     if wanted is None:

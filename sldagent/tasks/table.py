@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,19 @@ class Table:
             raise TableError(f"{self.source}: no column '{name}'; {suggest(name, self.columns)}")
         return self.columns[name]
 
+    def joined(self, name: str) -> Table:
+        """With one more column of texts where `name` is no column but names several, joined by commas.
+
+        ``Task,Model`` holds ``vision, ViT`` where ``Task`` holds ``vision`` and ``Model`` holds ``ViT``.  Raises
+        TableError where one of several is missing or has an empty cell.
+        """
+        parts = parts_of(name)
+        if name in self.columns or len(parts) < 2:
+            return self
+        texts = np.empty(self.n, dtype=object)
+        texts[:] = [", ".join(row) for row in zip(*(self.text(part) for part in parts), strict=True)]
+        return replace(self, columns={**self.columns, name: texts})
+
     def numeric(self, name: str) -> FloatArray:
         """(n,) finite numbers.  Raises TableError naming the first cell that is empty, not finite or not a
         number.
@@ -90,6 +103,11 @@ class Table:
             if not label:
                 raise TableError(f"{self.where(row)}: column '{name}' is empty; fill the cell or remove the row")
         return out
+
+
+def parts_of(name: str) -> list[str]:
+    """The columns that a name joined by commas stands for."""
+    return [part.strip() for part in name.split(",")]
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sldagent.errors import TableError
+from sldagent.tasks.archived import apply_card, task_card
 from sldagent.tasks.load import load_task
 from sldagent.tasks.numerals import written_number
 from sldagent.tasks.read import parse_text, read_json, read_table
@@ -127,3 +128,19 @@ def test_other_outcomes_are_not_guessed_as_inputs(write):
 def test_an_outcome_is_an_input_where_there_is_no_other(write):
     lines = "".join(f"{k / 9},{3 - k / 9 + k % 2 / 50}\n" for k in range(1, 9))
     assert [v.name for v in load_task(write("t.csv", f"accuracy,loss\n{lines}")).variables] == ["accuracy"]
+
+
+def test_several_columns_can_be_the_group_together(write):
+    lines = "".join(
+        f"{task},{model},{10**k},{3 - k / 9 + len(model)}\n"
+        for task in ("t1", "t2")
+        for model in ("m", "mm")
+        for k in (5, 6, 7)
+    )
+    path = write("t.csv", f"task,size,N,loss\n{lines}")
+    task = load_task(path, group="task,size")
+    assert task.groups == ("t1, m", "t1, mm", "t2, m", "t2, mm")
+    again = apply_card(task_card(task), path, require_target=True)
+    assert again.groups == task.groups and again.group.tolist() == task.group.tolist()
+    with pytest.raises(TableError, match="no column 'siz'; did you mean 'size'"):
+        load_task(path, group="task,siz")
