@@ -115,7 +115,7 @@ class Evidence:
     def beyond(self) -> Beyond | None:
         """Predictions of the short list ten times beyond the data."""
         laws = [law.fitted for law in self.shortlist]
-        return predict_beyond(laws, TEN_TIMES) if laws else None
+        return predict_beyond(laws, TEN_TIMES, self.train) if laws else None
 
 
 def gather(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -49,8 +50,8 @@ def the_law(evidence: Evidence) -> Section:
     if evaluation.rank_deficient:
         blocks.append(
             Paragraph(
-                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: predictions inside the "
-                "data are not touched by that, single values are.",
+                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: predictions inside "
+                "the data are not touched by that, single values are.",
                 strong=True,
             )
         )
@@ -140,9 +141,8 @@ def parameters(evidence: Evidence) -> Section | None:
         rows.append((group, Mono(label), number(float(law.parameters[name][index]), 5), span, ", ".join(notes)))
     columns = ["group", "parameter", "value", "90 % interval", ""]
     if len(law.groups) == 1:
-        columns, short = columns[1:], [row[1:] for row in rows]
-    else:
-        short = [tuple(row) for row in rows]
+        columns = columns[1:]
+    short: list[tuple[Any, ...]] = [row if len(law.groups) > 1 else row[1:] for row in rows]
     table = grid(columns, short, columns[-3:-1])
     told = (
         "Intervals: the central 90 % of refits to resampled training rows."
