@@ -22,6 +22,7 @@ from talk_server import TalkServer, content_number
 
 from sldagent import replay as replaying
 from sldagent.archive.store import Archive
+from sldagent.cli.main import main
 from sldagent.evolution.plan import BUDGET_NOTE
 from sldagent.replay import replay
 
@@ -62,6 +63,17 @@ def same(place: Path, whole: Path) -> None:
     found, expected = rows(place), rows(whole)
     for name, wanted in expected.items():
         assert found[name] == wanted, name
+
+
+def test_the_report_says_what_models_did_and_cost(whole: Path, server: TalkServer, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", RUN, "--archive", str(whole), "-o", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    calls = len(attempts(whole))
+    assert "By language model:" in text
+    assert f"<dt>Language models</dt><dd>{calls} calls, " in text
+    assert f"sldagent replay {RUN} --from sqlite:///{whole} --archive sqlite:///again.db" in text
+    assert f"--llm {server.spec}" in text
 
 
 def test_what_models_wrote_is_in_the_archive_with_its_ledger(whole: Path, server: TalkServer) -> None:

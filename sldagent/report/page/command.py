@@ -43,9 +43,9 @@ def discover_command(run: RunRecord, origin: Origin, candidates: int) -> str:
     if origin.jail != "auto":
         words += ["--jail", origin.jail]
     for name, value in changed(run.config).items():
-        option = _OPTIONS.get(name)
         for item in value if isinstance(value, (list, tuple)) else (value,):
-            words += [] if option is None else [option, f"{item:g}" if isinstance(item, float) else str(item)]
+            if name in _OPTIONS:
+                words += [_OPTIONS[name], f"{item:g}" if isinstance(item, float) else str(item)]
     if run.config.get("blind_names"):
         words.append("--blind-names")
     return shlex.join(words)

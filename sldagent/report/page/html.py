@@ -147,7 +147,7 @@ def _picture(picture: Picture) -> str:
     keys = "".join(f"<li>{_swatch(key)}{escaped(key.label)}</li>" for key in plot.keys)
     legend = f"<ul class='legend'>{keys}</ul>" if keys else ""
     text = f"<figcaption>{escaped(picture.caption)}</figcaption>" if picture.caption else ""
-    return f'<figure id="{picture.name}">{legend}<div class="panels{single}">{"".join(cells)}</div>{text}</figure>'
+    return f'<figure id="figure-{picture.name}">{legend}<div class="panels{single}">{"".join(cells)}</div>{text}</figure>'
 
 
 def _swatch(key: Key) -> str:

@@ -50,8 +50,8 @@ def the_law(evidence: Evidence) -> Section:
     if evaluation.rank_deficient:
         blocks.append(
             Paragraph(
-                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: predictions inside "
-                "the data are not touched by that, single values are.",
+                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: "
+                "that does not touch predictions inside the data, but single values.",
                 strong=True,
             )
         )
