@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Reported
 from page_tools import HOSTILE, Read, sldagent
 
+from sldagent.archive.store import Archive
 from sldagent.report.page import write
+from sldagent.report.page.content import page_of
+from sldagent.report.page.evidence import gather
 
 MAGIC = {"png": b"\x89PNG\r\n", "pdf": b"%PDF-", "svg": b"<?xml"}
 
@@ -43,18 +47,23 @@ def test_markdown_of_hostile_names_has_no_markup_in_it(hostile: Reported, tmp_pa
     assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in text
 
 
-@pytest.mark.parametrize("form", ["svg", "png", "pdf"])
-def test_single_figures(hostile: Reported, tmp_path: Path, form: str) -> None:
-    ended = sldagent(
-        "report", hostile.run, "--archive", hostile.archive, "--figures", tmp_path / "f", "--figure-format", form
-    )
+def test_single_figures_of_hostile_names_in_every_format(hostile: Reported, tmp_path: Path) -> None:
+    with Archive.open(str(hostile.archive), read_only=True) as archive:
+        page = page_of(gather(archive, hostile.run))
+    few = replace(page, sections=tuple(s for s in page.sections if s.name in ("front", "residuals", "cuts")))
+    for form, magic in MAGIC.items():
+        files = write.write_figures(few, tmp_path / form, form)
+        assert sorted(f.name for f in files) == [f"cuts.{form}", f"front.{form}", f"residuals.{form}"]
+        assert sorted((tmp_path / form).iterdir()) == sorted(files)
+        for file in files:
+            assert file.read_bytes().startswith(magic)
+
+
+def test_figures_alone_write_no_page(plain: Reported, tmp_path: Path) -> None:
+    ended = sldagent("report", plain.run, "--archive", plain.archive, "--figures", tmp_path / "f", "--figure-format", "pdf")
     assert ended.code == 0, ended.err
-    files = sorted((tmp_path / "f").iterdir())
-    assert {"front", "scatter", "residuals", "cuts", "progress"} <= {f.stem for f in files}
-    for file in files:
-        assert file.suffix == f".{form}"
-        assert file.read_bytes().startswith(MAGIC[form])
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
+    assert {"front.pdf", "along-1.pdf", "scatter.pdf", "progress.pdf"} <= {p.name for p in (tmp_path / "f").iterdir()}
 
 
 def test_the_default_name_is_the_run_in_this_folder(
