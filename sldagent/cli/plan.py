@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_json(found)
     else:
-        output.show(*answer_text(found, law))
+        output.show(*answer_text(found))
     return 0
 
 
