@@ -113,8 +113,10 @@ def plain(items: Iterable[RenderableType]) -> str:
     from rich.console import Console
 
     written = io.StringIO()
-    # in a notebook, rich would show the text there and then instead of writing it
-    console = Console(file=written, width=PLAIN_WIDTH, highlight=False, force_jupyter=False)
+    # in a notebook, rich would show the text there and then instead of writing it, or write it with escape codes
+    console = Console(
+        file=written, width=PLAIN_WIDTH, highlight=False, force_jupyter=False, force_terminal=False, color_system=None
+    )
     for item in items:
         console.print(item, markup=False)
     return written.getvalue()

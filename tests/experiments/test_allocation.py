@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.practical_use.allocation import plan, table, train
 from experiments.practical_use.allocation.cases import (
@@ -37,7 +36,7 @@ from experiments.tiny_lm.rates import Run, load_runs
 from sldagent.planning.cost import read_cost
 from sldagent.planning.surface import layout_of_card
 
-README = REPOSITORY / "experiments" / "practical_use" / "README.md"
+README = Path(__file__).resolve().parents[2] / "experiments" / "practical_use" / "README.md"
 RUN = {"phase": "", "n_params": 0, "total_params": 0, "flops": 0, "diverged": False, "seconds": 1.0}
 
 
@@ -140,7 +139,7 @@ def test_what_was_trained_is_not_trained_again() -> None:
 
 def test_the_readme_shows_the_table() -> None:
     shown = README.read_text()
-    rows = [line for line in table.text(load_plans(), [*load_runs(train.SMALL_RUNS), *load_runs(train.RUNS)]).splitlines()]
+    rows = table.text(load_plans(), [*load_runs(train.SMALL_RUNS), *load_runs(train.RUNS)]).splitlines()
     assert sum(line.startswith("| **plan**") for line in rows) >= 1
     for line in rows:
         if line.startswith("|"):

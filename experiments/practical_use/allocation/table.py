@@ -2,10 +2,10 @@
 
     python experiments/practical_use/allocation/table.py
 
-Regret of a run: its loss (mean over seeds) less the lowest loss among the eight alternatives around the plan, in per cent of
-it.  The lowest of eight noisy losses lies too low, so that the regret is given a second time by a smooth surface: a
-polynomial of second order in ln N and ln lr through the nine runs of the plan and its alternatives, all at equal compute; its
-regret is the height at a run above the lowest height within the nine.  Other runs have one where they lie within the nine.
+Regret of a run: its loss (mean over seeds) less the lowest loss among the eight alternatives around the plan, in per
+cent of it.  The lowest of eight noisy losses lies too low, so that the regret is given a second time by a smooth surface:
+a polynomial of second order in ln N and ln lr through the nine runs of the plan and its alternatives, all at equal
+compute; its regret is the height at a run above the lowest height within the nine.  Runs outside the nine have none.
 """
 
 from __future__ import annotations

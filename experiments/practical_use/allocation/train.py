@@ -1,10 +1,10 @@
 """Train what the plans ask for, with the trainer of tiny_lm; resumable and seeded.
 
-    python experiments/practical_use/allocation/train.py --list      # what is missing and about how long it takes, without JAX
-    python experiments/practical_use/allocation/train.py             # train it (needs jax)
+    python experiments/practical_use/allocation/train.py --list    # what is missing and how long it may take
+    python experiments/practical_use/allocation/train.py           # train it (needs jax)
 
-Rows are appended to ``runs.csv`` and forced to disk as each batch ends.  A run that stands there, or among those of tiny_lm, is
-not made again.
+Rows are appended to ``runs.csv`` and forced to disk as each batch ends.  A run that stands there, or among those of
+tiny_lm, is not made again.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def parse_args(names: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(names), choices=names)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--widths", type=int, nargs="+", help="models of these widths only, to share the work")
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no batch after this long")
     parser.add_argument("--list", action="store_true", help="print what is missing and stop")
     return parser.parse_args()
@@ -77,6 +78,7 @@ def main() -> None:
     args = parse_args([case.name for case in cases(load_plans())])
     small = load_runs(SMALL_RUNS)
     batches = missing(args.cases, args.seeds, [*small, *load_runs(RUNS)])
+    batches = [batch for batch in batches if args.widths is None or batch.width in args.widths]
     if args.list:
         cost = [sum(seconds([Setup(b.width, b.tokens, lr) for lr, _ in b.runs], small)) for b in batches]
         for batch, each in zip(batches, cost, strict=True):
