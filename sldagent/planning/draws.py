@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sldagent.errors import PlanError, SldagentError
 from sldagent.fitted import Fitted
 from sldagent.tasks.task import Task
+from sldagent.uncertainty.bootstrap import Resampling
 from sldagent.uncertainty.laws import with_bootstrap
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +51,7 @@ def evidence(law: Fitted, table: Any, count: int, seed: int = 0) -> Evidence:
         assert task is not None
         if len(task.X) == 0:
             raise PlanError(f"{task.source}: no training row")
-        found = with_bootstrap(replace(law, training=task), count, seed).bootstrap
+        found = with_bootstrap(replace(law, training=task), Resampling(count, seed)).bootstrap
     except SldagentError as error:
         if given:
             raise
