@@ -83,7 +83,7 @@ def answer(question: Question, law: Fitted, others: Sequence[Fitted] = (), table
 
     Args:
         others: further laws of the same run, to see how far the optimum depends on the form.
-        table: the law's training rows, for intervals; None: where it was found, if it still lies there.
+        table: the law's training rows, for intervals; None: see `evidence`.
 
     Raises PlanError for a question that has no answer, naming what to change.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
@@ -29,7 +29,7 @@ def answer_text(found: Answer) -> Iterator[str | RenderableType]:
         yield ""
         yield "By the other laws of the short list:"
         names = list(next(iter(found.others.values())))
-        rows = [(name, *(number(values[n], 5) for n in names)) for name, values in found.others.items()]
+        rows = [(name, *(number(values.get(n), 5) for n in names)) for name, values in found.others.items()]
         yield table(["law", *names], rows, numbers=names)
     if found.further:
         yield ""
@@ -66,9 +66,12 @@ def contest_text(
 def _allocation(plan: Allocation, target: str) -> Iterator[str | RenderableType]:
     if plan.compute is not None:
         yield f"compute {number(plan.compute, 5)}"
-    rows = [(name, number(e.value, 5), *_spans(e), _rise(plan, name)) for name, e in plan.inputs.items()]
-    rows.append((target, number(plan.prediction.value, 6), *_spans(plan.prediction), ""))
-    columns = ["", "optimum", *_span_columns(plan.prediction), "half / twice costs"]
+    spans = _spans(plan.prediction)
+    rows = []
+    for name, e in plan.inputs.items():
+        rows.append((name, number(e.value, 5), *(show(e) for show in spans.values()), _rise(plan, name)))
+    rows.append((target, number(plan.prediction.value, 6), *(show(plan.prediction) for show in spans.values()), ""))
+    columns = ["", "optimum", *spans, "half / twice costs"]
     yield table(columns, rows, numbers=columns[1:])
 
 
@@ -81,13 +84,13 @@ def _rise(plan: Allocation, name: str) -> str:
 
 def _frontier(curve: Frontier, target: str) -> Iterator[str | RenderableType]:
     names = list(curve.points[0].inputs)
+    spans = _spans(curve.points[0].prediction)
     rows = []
     for point in curve.points:
         cells = [number(point.compute, 4)]
         for e in (*point.inputs.values(), point.prediction):
-            cells += [number(e.value, 5), *_spans(e)]
+            cells += [number(e.value, 5), *(show(e) for show in spans.values())]
         rows.append(tuple(cells))
-    spans = _span_columns(curve.points[0].prediction)
     columns = ["compute", *(c for name in (*names, target) for c in (name, *(f"{name} {span}" for span in spans)))]
     yield table(columns, rows, numbers=columns)
     for name, e in curve.exponents.items():
@@ -95,13 +98,9 @@ def _frontier(curve: Frontier, target: str) -> Iterator[str | RenderableType]:
         yield f"{name} grows as compute**{number(e.value, 4)} ({_interval(e)}{among})"
 
 
-def _spans(e: Estimate) -> tuple[str, ...]:
-    """Its interval, and where there is a short list, the range over it."""
-    return (_interval(e),) if e.laws_low is None else (_interval(e), _among(e))
-
-
-def _span_columns(e: Estimate) -> tuple[str, ...]:
-    return ("interval",) if e.laws_low is None else ("interval", "short list")
+def _spans(e: Estimate) -> dict[str, Callable[[Estimate], str]]:
+    """Columns beside every number: its interval, and where there is a short list, the range over it."""
+    return {"interval": _interval} if e.laws_low is None else {"interval": _interval, "short list": _among}
 
 
 def _among(e: Estimate) -> str:
