@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from experiments.practical_use.allocation import plan, table, train
+from experiments.practical_use.allocation import grid_regret, plan, table, train
 from experiments.practical_use.allocation.cases import (
     BLOCK,
     CORPUS,
@@ -137,10 +138,37 @@ def test_what_was_trained_is_not_trained_again() -> None:
         assert sorted(left) == (sorted(needed - have) if trainable(plans, case) else [])
 
 
-def test_the_readme_shows_the_table() -> None:
+def law_table(sizes: np.ndarray, longest: float) -> pd.DataFrame:
+    """Losses of a power law of N and D on a fine grid."""
+    rows = [(N, D, 1.0 + 60 * N**-0.4 + 400 * D**-0.45) for N in sizes for D in np.geomspace(1e4, longest, 200)]
+    return pd.DataFrame(rows, columns=["N", "D", "loss"])
+
+
+def test_the_grid_gives_the_best_size_of_a_known_law() -> None:
+    seen = grid_regret.curve(law_table(np.geomspace(3e3, 3e5, 12), 1e9), 1e12)
+    assert seen is not None
+    best, floor = seen.lowest()
+    fine = np.geomspace(3e3, 3e5, 20001)
+    truth = 1.0 + 60 * fine**-0.4 + 400 * np.array([tokens_for(N, 1e12) for N in fine]) ** -0.45
+    assert floor == pytest.approx(truth.min(), rel=1e-5)
+    assert best == pytest.approx(fine[np.argmin(truth)], rel=0.03)
+    assert np.isnan(seen(np.array([1e3, 1e6]))).all()
+
+
+def test_sizes_whose_tokens_were_not_measured_are_left_out() -> None:
+    sizes = np.geomspace(3e3, 3e5, 12)
+    longest = tokens_for(float(sizes[5]), 1e12)
+    seen = grid_regret.curve(law_table(sizes, longest), 1e12)
+    assert seen is not None
+    np.testing.assert_allclose(seen.sizes, sizes[5:])
+    assert grid_regret.curve(law_table(sizes[:7], longest), 1e12) is None
+
+
+def test_the_readme_shows_the_tables() -> None:
     shown = README.read_text()
-    rows = table.text(load_plans(), [*load_runs(train.SMALL_RUNS), *load_runs(train.RUNS)]).splitlines()
-    assert sum(line.startswith("| **plan**") for line in rows) >= 1
-    for line in rows:
+    plans, runs = load_plans(), [*load_runs(train.SMALL_RUNS), *load_runs(train.RUNS)]
+    by_grid = grid_regret.text(plans, pd.read_csv(grid_regret.TABLE)).splitlines()
+    assert sum("| **plan** |" in line for line in by_grid) >= 2
+    for line in [*by_grid, *table.text(plans, runs).splitlines()]:
         if line.startswith("|"):
             assert line in shown
