@@ -21,8 +21,9 @@ from sldagent.archive.records import Origin
 from sldagent.archive.sessions import RunTaken
 from sldagent.archive.store import Archive
 from sldagent.errors import ArchiveError
-from sldagent.evolution.loop import Past, discover, resume
+from sldagent.evolution.loop import discover, resume
 from sldagent.evolution.observer import Event
+from sldagent.evolution.past import Past
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.summary import RunSummary
 from sldagent.workers.base import WorkerPool
@@ -53,7 +54,7 @@ def session(archive: Archive, pool: WorkerPool, watcher: Watcher | None = None) 
     except ArchiveError:
         return discover(beginning(run=RUN, origin=Origin("", "")), CONFIG, archive, ScriptedProposer(), pool, watcher)
     resumed = archive.resume_run(RUN, archive.sessions().wait_for_death(RUN))
-    past = Past(RUN, resumed, archive.candidates(RUN))
+    past = Past(RUN, resumed)
     return resume(past, CONFIG, archive, Planner(ScriptedProposer()), pool, watcher)
 
 
