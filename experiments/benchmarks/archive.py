@@ -170,10 +170,6 @@ def figures(url: str, candidates: int) -> None:
         for name, work in measured.items():
             line = "  {:<30} {:8.1f} ms fastest, {:8.1f} median, {:8.1f} own processor time"
             print(line.format(name, *timed(work)), flush=True)
-        begun, count = time.process_time(), 0
-        for _ in archive.light(BIG):
-            count += 1
-        print(f"  reading {count:,} light rows       {time.process_time() - begun:8.1f} s of processor time", flush=True)
     wall, own = writes(url)
     print(f"  writes into it {wall:8.0f} candidates/s, {own:8.0f} per second of own processor time", flush=True)
 

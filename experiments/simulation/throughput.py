@@ -66,7 +66,7 @@ class Timer(NullObserver):
 
 def ray_pids(pool: RayPool) -> list[int]:
     """The worker processes under the pool's actors."""
-    asked = [actor.handle.__ray_call__.remote(lambda s: s._pool.process_ids) for actor in pool._actors]
+    asked = [actor.handle.__ray_call__.remote(lambda s: s._pool.process_ids) for actor in pool._workers]
     return [pid for pids in pool._ray.get(asked) for pid in pids]
 
 
