@@ -162,6 +162,22 @@ def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> lis
     return [found[k] for k in ks]
 
 
+def ancestors(connection: Connection, run: str, k: int, depth: int) -> list[list[int]]:
+    """Candidate `k`, its parents, theirs and so on, `depth` generations back at most; each once, where it is nearest."""
+    generations, seen = [[k]], {k}
+    for _ in range(depth):
+        query = select(Parentage.k, Parentage.parent).where(Parentage.run == run, Parentage.k.in_(generations[-1]))
+        parents: dict[int, list[int]] = defaultdict(list)
+        for child, parent in connection.execute(query.order_by(Parentage.k, Parentage.position)):
+            parents[child].append(parent)
+        new = dict.fromkeys(p for child in generations[-1] for p in parents[child] if p not in seen)
+        if not new:
+            break
+        seen.update(new)
+        generations.append(list(new))
+    return generations
+
+
 def _records(
     connection: Connection, run: str, rows: Sequence[RowMapping], parents_of: Any, cuts_of: Any,
     asked: Mapping[int, AskedRecord],

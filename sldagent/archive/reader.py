@@ -85,6 +85,14 @@ class Reader:
         with self._read() as connection:
             return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
 
+    def ancestry(self, run_id: str, k: int, depth: int) -> list[list[CandidateRecord]]:
+        """Candidate `k` of a run, its parents, theirs and so on: `depth` generations back at most, each law once."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+            generations = read.ancestors(connection, run, k, depth)
+            records = iter(read.candidates_named(connection, run, [k for ks in generations for k in ks]))
+        return [[next(records) for _ in ks] for ks in generations]
+
     def references(self, run_id: str) -> list[ReferenceRecord]:
         """The program files that a run was given, in order."""
         with self._read() as connection:

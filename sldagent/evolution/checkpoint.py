@@ -137,6 +137,7 @@ def restored(
     Raises CheckpointError where they do not belong together.
     """
     columns = _columns(found.committed, traces)
+    first, last, figures = TextIndex(), TextIndex(), Figures()
     try:
         told = json.loads(found.state)
         if told["committed"] != found.committed:
@@ -148,14 +149,15 @@ def restored(
         standing.catalogue.extend(told["catalogue"])
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise CheckpointError(f"it cannot be read: {error}") from error
-    ks = np.arange(found.committed, dtype=np.int32)
-    backwards = columns["fingerprint"][::-1]
-    standing.state.fingerprints = TextIndex.of(backwards, ks[::-1])
-    usable = columns["member"] == 1
-    figures = [np.where(usable, columns[name], np.nan) for name in ("x", "complexity")]
-    standing.state.figures = Figures.of(*figures)
-    both = np.concatenate([columns["key"], columns["structure"]])
-    planner.recollect(TextIndex.of(both, np.concatenate([ks, ks])))
+    # A million candidates: each column goes as soon as it is used.
+    del columns["mdl"], columns["valid"]
+    usable, ks = columns.pop("member") == 1, np.arange(found.committed, dtype=np.int32)
+    figures.take(columns.pop("x"), columns.pop("complexity"), usable)
+    last.take(columns.pop("fingerprint")[::-1], ks[::-1])
+    first.take(columns.pop("key"), ks)
+    first.take(columns.pop("structure"), ks)
+    standing.state.figures, standing.state.fingerprints = figures, last
+    planner.recollect(first)
     return standing
 
 

@@ -36,15 +36,6 @@ class TextIndex:
         self._values: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._recent: dict[int, int] = {}
 
-    @classmethod
-    def of(cls, digests: NDArray[np.uint64], values: NDArray[np.int32]) -> TextIndex:
-        """The index after setting each digest to its value in turn where it was not set yet; `NO_TEXT` is left out."""
-        there = digests != NO_TEXT
-        made = cls()
-        made._keys, first = np.unique(digests[there], return_index=True)
-        made._values = values[there][first].astype(np.int32)
-        return made
-
     def __len__(self) -> int:
         return len(self._keys) + len(self._recent)
 
@@ -78,6 +69,21 @@ class TextIndex:
         if len(self._recent) > max(FEW, len(self._keys) // SHARE):
             self._merge()
 
+    def take(self, digests: NDArray[np.uint64], values: NDArray[np.int32]) -> None:
+        """Set each digest to its value, in turn, where it is not set yet; `NO_TEXT` is left out."""
+        self._merge()
+        keys, first = np.unique(digests, return_index=True)
+        if len(keys) and keys[0] == NO_TEXT:
+            keys, first = keys[1:], first[1:]
+        if not len(self._keys):
+            self._keys, self._values = keys, values[first].astype(np.int32)
+            return
+        at = np.searchsorted(self._keys, keys)
+        new = self._keys[np.minimum(at, len(self._keys) - 1)] != keys
+        keys, first, at = keys[new], first[new], at[new]
+        self._keys = np.insert(self._keys, at, keys)
+        self._values = np.insert(self._values, at, values[first])
+
     def _slot(self, key: int) -> int | None:
         """Where `key` is in the arrays, None where it is not."""
         wanted = np.uint64(key)
@@ -101,14 +107,6 @@ class Figures:
         self._x = array("d")
         self._complexity = array("d")
 
-    @classmethod
-    def of(cls, x: NDArray[np.float64], complexity: NDArray[np.float64]) -> Figures:
-        """Of the candidates from 0 on; NaN where one is not usable."""
-        made = cls()
-        made._x.frombytes(x.astype(np.float64).tobytes())
-        made._complexity.frombytes(complexity.astype(np.float64).tobytes())
-        return made
-
     def __contains__(self, k: object) -> bool:
         return isinstance(k, int) and 0 <= k < len(self._x) and self._x[k] == self._x[k]
 
@@ -123,3 +121,9 @@ class Figures:
             self._x.extend([float("nan")] * missing)
             self._complexity.extend([float("nan")] * missing)
         self._x[k], self._complexity[k] = figures
+
+    def take(self, x: NDArray[np.float64], complexity: NDArray[np.float64], usable: NDArray[np.bool_]) -> None:
+        """Set those of all candidates from 0 on."""
+        for mine, column in ((self._x, x), (self._complexity, complexity)):
+            del mine[:]
+            mine.frombytes(np.where(usable, column, np.nan).astype(np.float64).view(np.uint8).data)

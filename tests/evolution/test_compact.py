@@ -40,11 +40,13 @@ def test_it_grows_and_stays_small() -> None:
 
 @given(st.lists(st.tuples(texts, st.integers(0, 2**31 - 1)), max_size=60))
 def test_an_index_made_at_once_is_one_made_step_by_step(steps: list[tuple[str, int]]) -> None:
-    grown = TextIndex()
+    grown, made = TextIndex(), TextIndex()
     for text, k in steps:
         grown.setdefault(text, k)
     digests = np.array([NO_TEXT, *(digest(text) for text, _ in steps)], dtype=np.uint64)
-    made = TextIndex.of(digests, np.array([7, *(k for _, k in steps)], dtype=np.int32))
+    values = np.array([7, *(k for _, k in steps)], dtype=np.int32)
+    made.take(digests[:20], values[:20])
+    made.take(digests[20:], values[20:])
     assert len(made) == len(grown)
     for text in {text for text, _ in steps} | {"unknown"}:
         assert made.get(text) == grown.get(text)
@@ -60,6 +62,7 @@ def test_figures() -> None:
     assert [k in figures for k in (-1, 0, 2, 4)] == [False] * 4
     with pytest.raises(KeyError):
         figures[2]
-    made = Figures.of(np.array([np.nan, -1.5]), np.array([np.nan, 7.0]))
+    made = Figures()
+    made.take(np.array([3.0, -1.5]), np.array([4.0, 7.0]), np.array([False, True]))
     assert [k in made for k in range(3)] == [False, True, False]
     assert made[1] == (-1.5, 7.0)
