@@ -24,12 +24,8 @@ class Ancestor:
 
 def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6) -> list[Ancestor]:
     """The candidate, its parents, theirs and so on, each law once, nearest first; at most `depth` generations back."""
-    out, seen, level = [], {record.k}, [record]
-    for generation in range(depth + 1):
-        for r in level:
-            law = f"{run}-{r.k}"
-            out.append(Ancestor(generation, law, r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r)))
-        parents = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
-        seen.update(parents)
-        level = archive.laws(run, list(parents))
-    return out
+    return [
+        Ancestor(n, f"{run}-{r.k}", r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r))
+        for n, generation in enumerate(archive.ancestry(run, record.k, depth))
+        for r in generation
+    ]

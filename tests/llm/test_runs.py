@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from talk_server import TalkServer, content_number
 from sldagent import replay as replaying
 from sldagent.archive.store import Archive
 from sldagent.cli.main import main
+from sldagent.evolution import loop
 from sldagent.evolution.plan import BUDGET_NOTE
 from sldagent.replay import replay
 
@@ -32,6 +34,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few seeds, and evaluation in this process."""
     monkeypatch.setattr("sldagent.session.GrammarProposer", small_run.FewSeeds)
     monkeypatch.setattr("sldagent.session.make_pool", small_run.here)
+    monkeypatch.setattr("sldagent.session.discover", partial(loop.discover, checkpoint_every=small_run.EVERY))
+    monkeypatch.setattr(loop, "resume", partial(loop.resume, checkpoint_every=small_run.EVERY))
     monkeypatch.setattr(replaying, "GrammarProposer", small_run.FewSeeds)
     monkeypatch.setattr(replaying, "make_pool", small_run.here)
 
