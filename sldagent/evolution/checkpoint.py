@@ -118,9 +118,8 @@ def _described(standing: Standing) -> dict[str, Any]:
         "last_change": state.last_change,
         "reset_at": state.reset_at,
         "catalogue": standing.catalogue,
-        "contenders": list(contenders.indices),
+        "contenders": [[k, figures.misfit] for k, figures in contenders.kept.items()],
         "always": list(contenders.always),
-        "best": contenders.best,
     }
 
 
@@ -208,7 +207,7 @@ def _members(
 
 def _contenders(contenders: Contenders, told: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
     kept = {
-        k: ContenderFigures(float(columns["x"][k]), float(columns["mdl"][k]), bool(columns["valid"][k]))
-        for k in told["contenders"]
+        k: ContenderFigures(float(columns["x"][k]), float(columns["mdl"][k]), float(misfit), bool(columns["valid"][k]))
+        for k, misfit in told["contenders"]
     }
-    contenders.restore(kept, told["always"], float(told["best"]))
+    contenders.restore(kept, told["always"])

@@ -17,21 +17,34 @@ class Figures(NamedTuple):
 
     x: float
     mdl: float
+    misfit: float
+    """Share of the training variance that the law leaves unexplained."""
     valid: bool
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Figures:
+        return cls(evaluation.x, evaluation.mdl, 1.0 - evaluation.train_r2, evaluation.valid)
+
+    def outdoes(self, other: Figures, margin: float = 0.0) -> bool:
+        """Whether the other is worse in X by more than `margin`, and in nothing better."""
+        return self.mdl <= other.mdl and self.misfit <= other.misfit and self.x + margin <= other.x
 
 
 class Contenders:
     """The front, the catalogue's laws and the laws within reach of the choice.
 
-    The choice takes the lowest MDL among laws whose X is nearly the best, so of more than `limit` laws within
-    `BAND` of the best X those of lowest MDL stay.  This bounds the memory of a run whatever its length.
+    Which laws the choice believes depends on the law of lowest MDL, which changes as the search goes on.  But a law that is
+    believed is so together with every law that is better in MDL and in misfit; so one that such a law beats in X by more
+    than `BAND` can go.  Of more than `limit` laws that stay those of lowest MDL are kept.  This bounds the memory of a
+    run whatever its length.
     """
 
     def __init__(self, limit: int = 2000) -> None:
         self._limit = limit
         self._kept: dict[int, Figures] = {}
         self._always: set[int] = set()
-        self._best = math.inf
+        self._best: dict[int, Figures] = {}
+        """Valid laws that no other outdoes."""
 
     def add(self, k: int, evaluation: Evaluation, front: tuple[int, ...], always: bool = False) -> None:
         """Keep candidate `k` where it may matter.
@@ -40,37 +53,42 @@ class Contenders:
         """
         if always:
             self._always.add(k)
+        figures = Figures.of(evaluation)
         usable = evaluation.failure is None and math.isfinite(evaluation.x)
         if usable and evaluation.valid:
-            self._best = min(self._best, evaluation.x)
-        near = usable and evaluation.x <= self._best + BAND
-        if always or near or k in front:
-            self._kept[k] = Figures(evaluation.x, evaluation.mdl, evaluation.valid)
+            self._rank(k, figures)
+        if always or k in front or (usable and self._in_reach(figures)):
+            self._kept[k] = figures
         if len(self._kept) > 2 * self._limit:
             self._prune(set(front))
 
     @property
-    def indices(self) -> tuple[int, ...]:
-        """Of the candidates kept, in order."""
-        return tuple(sorted(self._kept))
+    def kept(self) -> dict[int, Figures]:
+        """The candidates kept, in order."""
+        return dict(sorted(self._kept.items()))
 
     @property
     def always(self) -> tuple[int, ...]:
-        """Of those that are kept whatever their figures."""
+        """Those that are kept whatever their figures."""
         return tuple(sorted(self._always))
 
-    @property
-    def best(self) -> float:
-        """Lowest X of a valid law so far."""
-        return self._best
+    def restore(self, kept: dict[int, Figures], always: Iterable[int]) -> None:
+        """Be as another one was whose `kept` and `always` these are."""
+        self._kept, self._always, self._best = dict(kept), set(always), {}
+        for k, figures in sorted(kept.items()):
+            if figures.valid and math.isfinite(figures.x):
+                self._rank(k, figures)
 
-    def restore(self, kept: dict[int, Figures], always: Iterable[int], best: float) -> None:
-        """Be as another one was whose `indices`, `always` and `best` these are."""
-        self._kept, self._always, self._best = dict(kept), set(always), best
+    def _rank(self, k: int, figures: Figures) -> None:
+        if not any(best.outdoes(figures) for best in self._best.values()):
+            self._best = {j: best for j, best in self._best.items() if not figures.outdoes(best)}
+            self._best[k] = figures
+
+    def _in_reach(self, figures: Figures) -> bool:
+        return not any(best.outdoes(figures, BAND) for best in self._best.values())
 
     def _prune(self, front: set[int]) -> None:
-        needed = self._always | front
-        worst = self._best + BAND
-        near = [(not f.valid, f.mdl, k) for k, f in self._kept.items() if k not in needed and f.x <= worst]
+        needed = self._always | front | self._best.keys()
+        near = [(not f.valid, f.mdl, k) for k, f in self._kept.items() if k not in needed and self._in_reach(f)]
         kept = needed.union(k for *_, k in sorted(near)[: self._limit])
         self._kept = {k: f for k, f in self._kept.items() if k in kept}

@@ -242,7 +242,7 @@ def _summarise(past: Past, search: Search, reason: StopReason, seconds: float, a
             run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=past.resumed.committed,
             failures=past.resumed.failures, front=(), choice=None, catalogue=(), records={}, reason=NOT_YET,
         )
-    contenders = {record.k: record for record in archive.laws(past.run, search.contenders.indices)}
+    contenders = {record.k: record for record in archive.laws(past.run, tuple(search.contenders.kept))}
     usable = [(k, record.evaluation) for k, record in contenders.items() if record.evaluation.failure is None]
     choice = choose(usable, catalogue=search.catalogue)
     needed = {*state.front.indices, *search.catalogue}
