@@ -81,7 +81,7 @@ def _states(traces: np.ndarray, last: int) -> dict[str, object]:
         "concepts": [], "recent_failures": [["time", "20 s"]] * 30, "models_spent": False,
         "failures": [["time", last // 50]],
         "trial": [[], 0], "last_change": max(front), "reset_at": [None] * CONFIG.islands, "catalogue": [0, 1, 2],
-        "contenders": sorted({0, 1, 2, *front, *map(int, near)}), "always": [0, 1, 2], "best": float(lowest),
+        "contenders": [[k, 0.01] for k in sorted({0, 1, 2, *front, *map(int, near)})], "always": [0, 1, 2],
     }  # fmt: skip
 
 
