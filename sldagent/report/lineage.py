@@ -20,6 +20,8 @@ class Ancestor:
     x: float
     complexity: float
     formula: str
+    parents: tuple[str, ...] = ()
+    """Ids of the laws it was made from, best first."""
 
 
 def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6) -> list[Ancestor]:
@@ -27,9 +29,9 @@ def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6
     out, seen, level = [], {record.k}, [record]
     for generation in range(depth + 1):
         for r in level:
-            law = f"{run}-{r.k}"
-            out.append(Ancestor(generation, law, r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r)))
-        parents = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
-        seen.update(parents)
-        level = archive.laws(run, list(parents))
+            e, parents = r.evaluation, tuple(f"{run}-{k}" for k in r.parents)
+            out.append(Ancestor(generation, f"{run}-{r.k}", r.operator, e.x, e.complexity, source_formula(r), parents))
+        further = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
+        seen.update(further)
+        level = archive.laws(run, list(further))
     return out
