@@ -70,7 +70,9 @@ class ModelTally:
     tokens: int = 0
     usd: float = 0.0
     uncounted: int = 0
-    """Candidates whose tokens or dollars the provider did not say."""
+    """Candidates whose tokens the provider did not say."""
+    unpriced: int = 0
+    """Candidates whose dollars are unknown."""
 
 
 @dataclass
@@ -133,7 +135,7 @@ class Tallies:
             self.islands.setdefault(int(island), Tally()).add(found)
 
     def _models(self, connection: Connection, values: dict[str, Any]) -> None:
-        names = ("asked", "programs", "promises", "kept", "improvements", "gain", "tokens", "usd", "uncounted")
+        names = ("asked", "programs", "promises", "kept", "improvements", "gain", "tokens", "usd", "uncounted", "unpriced")
         for model, operator, best, *sums in connection.execute(text(MODELS), values):
             tally = self.models.setdefault((model, operator), ModelTally())
             for name, amount in zip(names, sums, strict=True):
@@ -207,7 +209,8 @@ SELECT q.model, q.operator,
        SUM(CASE WHEN {_IMPROVED} THEN bp.x - e.x END),
        CAST(SUM(q.tokens) AS BIGINT),
        SUM(q.usd),
-       SUM(CASE WHEN q.tokens IS NULL OR q.usd IS NULL THEN 1 ELSE 0 END)
+       COUNT(*) - COUNT(q.tokens),
+       COUNT(*) - COUNT(q.usd)
 FROM proposal AS q
 JOIN evaluation AS e ON e.run = q.run AND e.k = q.k
 LEFT JOIN {_BEST_PARENT} AS bp ON bp.k = q.k

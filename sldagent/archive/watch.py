@@ -170,8 +170,9 @@ class Watcher:
             query = select(c.k, c.operator, c.formula, f.detail.label("why")).join(f, (f.run == c.run) & (f.k == c.k))
             query = query.where(f.run == run, f.reason == reason)
         else:
-            query = select(c.k, c.operator, c.formula, e.invalid_reason.label("why")).join(e, (e.run == c.run) & (e.k == c.k))
-            query = query.outerjoin(f, (f.run == c.run) & (f.k == c.k)).where(c.run == run, ~e.usable, f.k.is_(None))
+            query = select(c.k, c.operator, c.formula, e.invalid_reason.label("why"))
+            query = query.join(e, (e.run == c.run) & (e.k == c.k)).outerjoin(f, (f.run == c.run) & (f.k == c.k))
+            query = query.where(c.run == run, ~e.usable, f.k.is_(None))
         with self._read() as connection:
             found = connection.execute(query.order_by(c.k.desc()).limit(limit)).mappings()
             return [FailedLine(**row) for row in found]

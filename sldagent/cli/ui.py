@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--archive", metavar="URL", default=DEFAULT_ARCHIVE, help=f"database of runs (default: {DEFAULT_ARCHIVE})"
     )
     parser.add_argument("--port", metavar="P", type=_port, default=8765, help="default: 8765; 0: a free one")
-    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback)")
+    parser.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--token", metavar="T", help="what browsers must bring (default: none on loopback, a fresh one beyond it)"
     )

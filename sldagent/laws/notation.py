@@ -1,4 +1,4 @@
-"""Formulas for people: one writer, three notations (LaTeX, Typst and MathML)."""
+"""Formulas for people: one writer, two notations (LaTeX and Typst)."""
 
 from __future__ import annotations
 
@@ -42,19 +42,12 @@ class Notation:
     subscript: str
     where: str
     """A named vector after the formula: name, elements."""
-    number: str = "{}"
-    letter: str = "{}"
-    """A symbol of one letter, or the number in a subscript."""
-    plus: str = " + "
-    minus: str = " - "
-    negative: str = "-{}"
-    comma: str = ", "
 
     def law(self, law: Law) -> str:
         """The right-hand side in the form it is written; named vectors follow."""
         text = self._text(law.expr)[0]
         for name, elements in law.vectors:
-            text += self.where.format(self.name(name), self.comma.join(self._text(e)[0] for e in elements))
+            text += self.where.format(self.name(name), ", ".join(self._text(e)[0] for e in elements))
         return text
 
     def name(self, name: str, index: tuple[str, ...] = ()) -> str:
@@ -63,18 +56,18 @@ class Notation:
         split = re.fullmatch(r"([A-Za-z]+?)(\d+)", head)
         if split:
             head, subscripts = split[1], [split[2], *subscripts]
-        below = [*map(self._word, subscripts), *(self.letter.format(i) for i in index)]
-        return self.subscript.format(self._word(head), self.comma.join(below)) if below else self._word(head)
+        below = [*map(self._word, subscripts), *index]
+        return self._word(head) + (self.subscript.format(", ".join(below)) if below else "")
 
     def _word(self, text: str) -> str:
         text = _SPOKEN.get(text, text)
         if _GREEK.fullmatch(text):
             return self.greek.format(text)
-        return (self.letter if len(text) == 1 or text.isdigit() else self.word).format(text)
+        return text if len(text) == 1 or text.isdigit() else self.word.format(text)
 
     def _number(self, value: float) -> str:
         mantissa, _, exponent = render_number(value).partition("e")
-        return self.scientific.format(mantissa, int(exponent)) if exponent else self.number.format(mantissa)
+        return self.scientific.format(mantissa, int(exponent)) if exponent else mantissa
 
     def _wrapped(self, e: Expr, least: int) -> str:
         text, strength = self._text(e)
@@ -90,7 +83,7 @@ class Notation:
         if op == "add":
             return self._sum(e), _SUM
         if op == "neg":
-            return self.negative.format(self._wrapped(e.args[0], _PRODUCT)), _SUM
+            return f"-{self._wrapped(e.args[0], _PRODUCT)}", _SUM
         if op == "mul":
             return self._product(e), _PRODUCT
         if op == "div":
@@ -98,8 +91,8 @@ class Notation:
         if op == "pow":
             return self.power.format(self._wrapped(e.args[0], _ATOM), self._text(e.args[1])[0]), _POWER
         if op == "sum":
-            return self.sum.format(self.letter.format(e.name), self.name(e.over), self._wrapped(e.args[0], _PRODUCT)), _SUM
-        inner = self.comma.join(self._text(a)[0] for a in e.args)
+            return self.sum.format(e.name, self.name(e.over), self._wrapped(e.args[0], _PRODUCT)), _SUM
+        inner = ", ".join(self._text(a)[0] for a in e.args)
         if op == "sqrt":
             return self.root.format(inner), _ATOM
         return self.functions.get(op, self.function.format(op)) + self.parentheses.format(inner), _POWER
@@ -115,12 +108,12 @@ class Notation:
         text = self._text(e.args[0])[0]
         for term in e.args[1:]:
             if term.op == "neg":
-                text += self.minus + self._wrapped(term.args[0], _PRODUCT)
+                text += f" - {self._wrapped(term.args[0], _PRODUCT)}"
             elif term.op == "num" and term.value < 0:
-                text += self.minus + self._number(-term.value)
+                text += f" - {self._number(-term.value)}"
             else:
                 inner, strength = self._text(term)
-                text += self.plus + (self.parentheses.format(inner) if strength == _SUM and term.op != "sum" else inner)
+                text += " + " + (self.parentheses.format(inner) if strength == _SUM and term.op != "sum" else inner)
         return text
 
 
@@ -137,7 +130,7 @@ LATEX = Notation(
     scientific=r"{} \cdot 10^{{{}}}",
     greek=r"\{}",
     word=r"\mathrm{{{}}}",
-    subscript="{}_{{{}}}",
+    subscript="_{{{}}}",
     where=r",\quad {} = \left({}\right)",
 )
 
@@ -154,30 +147,6 @@ TYPST = Notation(
     scientific="{} dot 10^({})",
     greek="{}",
     word='upright("{}")',
-    subscript="{}_({})",
+    subscript="_({})",
     where=", quad {} = ({})",
 )
-
-MATHML = Notation(
-    fraction="<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>",
-    parentheses="<mrow><mo>(</mo>{}<mo>)</mo></mrow>",
-    power="<msup><mrow>{}</mrow><mrow>{}</mrow></msup>",
-    product="<mo>&InvisibleTimes;</mo>",
-    times="<mo>&sdot;</mo>",
-    root="<msqrt>{}</msqrt>",
-    sum="<munder><mo>&Sum;</mo><mrow>{}<mo>&in;</mo>{}</mrow></munder>{}",
-    functions={"sigmoid": "<mi>&sigma;</mi><mo>&ApplyFunction;</mo>"},
-    function="<mi>{}</mi><mo>&ApplyFunction;</mo>",
-    scientific="<mn>{}</mn><mo>&sdot;</mo><msup><mn>10</mn><mn>{}</mn></msup>",
-    greek="<mi>&{};</mi>",
-    word="<mi>{}</mi>",
-    subscript="<msub>{}<mrow>{}</mrow></msub>",
-    where="<mo>,</mo><mspace width='1em'/>{}<mo>=</mo><mrow><mo>(</mo>{}<mo>)</mo></mrow>",
-    number="<mn>{}</mn>",
-    letter="<mi>{}</mi>",
-    plus="<mo>+</mo>",
-    minus="<mo>&minus;</mo>",
-    negative="<mo>&minus;</mo>{}",
-    comma="<mo>,</mo>",
-)
-"""Presentation MathML inside ``<math>``, with HTML's names of characters.  Names are identifiers, so nothing needs escaping."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from sldagent.archive.tallies import Point, Record
 from sldagent.archive.watch import LawLine
-from sldagent.report.lineage import Ancestor
-from sldagent.report.tables import number
 from sldagent.ui.svg import Axis, element, group, padded, path, steps
+from sldagent.ui.words import figure
+
+if TYPE_CHECKING:
+    from sldagent.report.lineage import Ancestor
 
 WIDTH, HEIGHT = 640, 380
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 14, 58
@@ -38,12 +41,12 @@ def front_chart(
     dots = [_dominated(p, x, y, link) for p in near if p.k not in on_front]
     line = steps(((x.at(p.complexity), y.at(p.x)) for p in front), float(WIDTH - RIGHT), class_="front-line")
     marks = [_mark(p, x, y, laws.get(p.k), choice, shortlist, link) for p in front]
-    words = f"The Pareto front: {len(front)} laws, from X {number(front[0].x)} to X {number(front[-1].x)}"
+    words = f"The Pareto front: {len(front)} laws, from X {figure(front[0].x)} to X {figure(front[-1].x)}"
     return _chart(words, [*frame(x, y, "complexity C", "extrapolation error X"), *dots, line, *marks])
 
 
 def _dominated(p: Point, x: Axis, y: Axis, link: Link) -> Markup:
-    title = element("title", f"law {p.k}: C {p.complexity:g}, X {number(p.x)}")
+    title = element("title", f"law {p.k}: C {p.complexity:g}, X {figure(p.x)}")
     dot = element("circle", title, cx=x.at(p.complexity), cy=y.at(p.x), r=3)
     return element("a", dot, href=link(p.k), class_="dominated", tabindex="-1")
 
@@ -54,7 +57,7 @@ def _mark(
     at, height = x.at(p.complexity), y.at(p.x)
     role = "choice" if p.k == choice else "listed" if p.k in shortlist else "plain"
     words = {"choice": ", the choice", "listed": ", on the short list", "plain": ""}[role]
-    label = f"law {p.k}{words}: C {p.complexity:g}, X {number(p.x)}"
+    label = f"law {p.k}{words}: C {p.complexity:g}, X {figure(p.x)}"
     title = element("title", label + ("" if law is None else f"\n{law.formula}"))
     if role == "choice":
         shape = element("path", title, d=f"M{at:.1f} {height - 9:.1f}l9 9l-9 9l-9 -9z", class_="mark")
@@ -74,10 +77,10 @@ def progress_chart(records: Sequence[Record], candidates: int, link: Link) -> Ma
     line = steps(places, x.at(candidates), class_="progress-line")
     dots = []
     for r, (at, height) in zip(records, places, strict=True):
-        title = element("title", f"law {r.k}: X {number(r.x)}")
+        title = element("title", f"law {r.k}: X {figure(r.x)}")
         dot = element("circle", title, cx=at, cy=height, r=4, class_="mark")
         dots.append(element("a", dot, href=link(r.k), class_="point plain", tabindex="-1"))
-    words = f"The lowest X fell {len(records)} times, to {number(records[-1].x)} at candidate {records[-1].k}"
+    words = f"The lowest X fell {len(records)} times, to {figure(records[-1].x)} at candidate {records[-1].k}"
     return _chart(words, [*frame(x, y, "candidates", "lowest X"), line, *dots])
 
 
@@ -90,7 +93,7 @@ def islands_chart(progress: Mapping[int, Sequence[Record]], candidates: int) -> 
     y = Axis(*padded((r.x for records in shown.values() for r in records), 0.08), HEIGHT - BOTTOM, TOP)
     lines = []
     for island, records in shown.items():
-        title = element("title", f"island {island}: X {number(records[-1].x)} at candidate {records[-1].k}")
+        title = element("title", f"island {island}: X {figure(records[-1].x)} at candidate {records[-1].k}")
         line = steps(((x.at(r.k), y.at(r.x)) for r in records), x.at(candidates))
         lines.append(group([title, line], class_=f"island-line look-{island % ISLAND_LOOKS}"))
     return _chart("The lowest X of each island", [*frame(x, y, "candidates", "lowest X of the island"), *lines])
@@ -109,7 +112,7 @@ def frame(x: Axis, y: Axis, below: str, beside: str) -> list[Markup]:
     for value in y.ticks():
         at = y.at(value)
         parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="grid"))
-        parts.append(element("text", f"{value:.4g}", x=LEFT - 8, y=at, class_="tick", text_anchor="end", dy=".32em"))
+        parts.append(element("text", figure(value), x=LEFT - 8, y=at, class_="tick", text_anchor="end", dy=".32em"))
     for value in x.ticks():
         label = element("text", _short(value), x=x.at(value), y=HEIGHT - BOTTOM + 20, class_="tick", text_anchor="middle")
         parts.append(label)
@@ -166,8 +169,8 @@ def lineage_chart(family: Sequence[Ancestor], link: Link) -> Markup:
         boxes.append(_box(a, at, height, link))
     height = 60.0 + ROW * (len(rows) - 1)
     return element(
-        "svg", element("title", "Ancestry"), *lines, *boxes, viewBox=f"0 0 {width:g} {height:g}", class_="tree", role="group",
-        aria_label="Ancestry", width=width, height=height,
+        "svg", *lines, *boxes, viewBox=f"0 0 {width:g} {height:g}", class_="tree", role="group", aria_label="Ancestry",
+        width=width, height=height,
     )  # fmt: skip
 
 
@@ -175,6 +178,6 @@ def _box(a: Ancestor, at: float, height: float, link: Link) -> Markup:
     k = int(a.law.rpartition("-")[2])
     shape = element("rect", x=at - 0.5 * NODE, y=height - 22, width=NODE, height=44, rx=6)
     head = element("text", f"law {k}", x=at, y=height - 4, text_anchor="middle", class_="node")
-    tail = element("text", f"X {number(a.x)}", x=at, y=height + 13, text_anchor="middle", class_="tick")
+    tail = element("text", f"X {figure(a.x)}", x=at, y=height + 13, text_anchor="middle", class_="tick")
     title = element("title", f"{a.law}: made by {a.operator}\n{a.formula}")
     return element("a", title, shape, head, tail, href=link(k), class_="box" + (" self" if a.generation == 0 else ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from threading import Lock
 
 from sldagent.errors import SldagentError
@@ -42,12 +41,14 @@ class Drawings:
     def _draw(self, opened: Opened, law_id: str, name: str) -> str:
         run, record = opened.archive.law(law_id)
         task = self._tables.of(opened.archive, run)
-        law = replace(from_candidate(run, record), training=task)
+        law = from_candidate(run, record)
+        # A curve without interval: to measure one compiles the fitting kernels, which takes seconds and 100 MB.
+        curve = Curve("choice", law.law, law)
         kind, _, symbol = name.partition("-")
         if kind == "fit" and symbol in task.symbols:
-            figure = fit_figure(task, law, symbol)
+            figure = fit_figure(task, [curve], symbol)
         elif name == "scatter":
-            figure = scatter_plot(task, [Curve("choice", law.law, law)], "").figure()
+            figure = scatter_plot(task, [curve], "").figure()
         elif name == "residuals":
             figure = residual_figure(task, law)
         else:

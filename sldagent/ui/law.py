@@ -96,7 +96,7 @@ def law_page(opened: Opened, tables: TrainingRows, run_id: str, k: int) -> LawPa
     return LawPage(
         run=run,
         law=law,
-        formula=None if program is None else _formula(program, fitted, run),
+        formula=None if program is None else formula_of(program, fitted),
         parameters=lines[:SHOWN_PARAMETERS],
         hidden=max(0, len(lines) - SHOWN_PARAMETERS),
         family=tuple(ancestry(archive, run.run, law)),
@@ -123,19 +123,16 @@ def _fitted(run: RunRecord, record: CandidateRecord) -> Fitted | None:
         return None
 
 
-def _formula(law: Law, fitted: Fitted | None, run: RunRecord) -> Formula:
-    targets = [str(t["name"]) for t in run.card.get("targets") or ()]
-    left = targets[0] if len(targets) == 1 else ""
+def formula_of(law: Law, fitted: Fitted | None) -> Formula:
+    """The formula of a law, with its values where it has been fitted."""
+    left = fitted.targets[0] if fitted is not None and len(fitted.targets) == 1 else ""
     text = formula_text(law)
     small = len(text) <= LARGEST_FORMULA
-    filled = "" if fitted is None else formula_text(law, fitted.parameters)
-    filled = "" if filled == text else filled
-    return Formula(
-        text,
-        Markup(to_mathml(law, left)) if small else None,
-        filled,
-        Markup(to_mathml(law_with_values(law, fitted.parameters), left)) if small and filled and fitted else None,
-    )
+    math = Markup(to_mathml(law, left)) if small else None
+    filled = text if fitted is None else formula_text(law, fitted.parameters)
+    if fitted is None or filled == text:
+        return Formula(text, math, "", None)
+    return Formula(text, math, filled, Markup(to_mathml(law_with_values(law, fitted.parameters), left)) if small else None)
 
 
 def _parameters(fitted: Fitted, record: CandidateRecord) -> tuple[ParameterLine, ...]:

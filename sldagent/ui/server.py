@@ -8,6 +8,7 @@ import secrets
 import socket
 import sys
 import webbrowser
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import NoReturn
@@ -61,10 +62,8 @@ def serve(url: str, place: Place, *, open_browser: bool = False) -> NoReturn:
     warm(source)
     if open_browser:
         Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    try:
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has shut down
         uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
-        pass
     sys.stdout.flush()
     sys.stderr.flush()
     # Whatever a request is still computing ends here too: the archive is only read, so that nothing is lost.
@@ -97,7 +96,8 @@ def listen(host: str, port: int) -> socket.socket:
             bare, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError, OverflowError) as error:
-        raise ConfigError(f"there is no host '{host}' to listen on ({_reason(error)}); leave --host out for 127.0.0.1") from None
+        why = f"there is no host '{host}' to listen on ({_reason(error)}); leave --host out for 127.0.0.1"
+        raise ConfigError(why) from None
     found = socket.socket(family, kind, protocol)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

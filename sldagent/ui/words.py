@@ -24,12 +24,12 @@ def day(value: datetime) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``41 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    """``8 ms``, ``41 s``, ``12 min 5 s``, ``3 h 20 min``."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
     whole = round(seconds)
     if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+        return f"{1000 * seconds:.0f} ms" if seconds < 0.0995 else f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,46 @@
+"""An archive with a run in which a language model proposed, and the page on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "llm"), str(Path(__file__).parents[1] / "cli")]
+
+
+@pytest.fixture(scope="session")
+def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run named ``small``, with answers of a model.  Nobody may write to it: copy it for that."""
+    import small_run
+    from laws_told import told
+    from talk_server import TalkServer
+
+    folder = tmp_path_factory.mktemp("ui")
+    with pytest.MonkeyPatch.context() as patch, TalkServer(told) as server:
+        patch.setattr("sldagent.session.GrammarProposer", small_run.FewSeeds)
+        patch.setattr("sldagent.session.make_pool", small_run.here)
+        small_run.begin(small_run.write_table(folder / "runs.csv"), folder / "archive.db", small_run.config(server.spec))
+    return folder / "archive.db"
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[..., object]]:
+    """``client_of(file, local=True, token=None)``: a client of the page on an archive, without a network."""
+    from starlette.testclient import TestClient
+
+    from sldagent.ui.app import make_app
+    from sldagent.ui.guard import Policy
+    from sldagent.ui.source import Source
+
+    sources = []
+
+    def make(file: Path | str, *, local: bool = True, token: str | None = None, host: str = "127.0.0.1:8765") -> TestClient:
+        sources.append(Source(str(file)))
+        return TestClient(make_app(sources[-1], Policy(local, token, 8765)), base_url=f"http://{host}")
+
+    yield make
+    for source in sources:
+        source.close()
