@@ -290,9 +290,10 @@ def fit(
     found = fit_task(task, law, loss, seed, engine=engine)
     if not bootstrap:
         return found
+    from sldagent.uncertainty.bootstrap import Resampling
     from sldagent.uncertainty.laws import with_bootstrap
 
-    return with_bootstrap(found, bootstrap, seed, cluster, resample, engine)
+    return with_bootstrap(found, Resampling(bootstrap, seed, cluster, resample, engine))
 
 
 def fit_task(

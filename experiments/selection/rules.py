@@ -141,6 +141,13 @@ def rules() -> dict[str, Rule]:
         every[f"X in 2 nats, max(1.5, SE <= 2), joint 0.5, even {gate}"] = lambda p, gate=gate: close(
             p, even(p, near_paired(p, 1.5, 2.0, joint=0.5), gate, 0.5), 2.0, 0.5
         )
+    for lam in (0.3, 1.0, 2.0):
+        every[f"X joint 0.5 + {lam} spread over cuts"] = lambda p, lam=lam: int(
+            np.argmin(p.weighted(0.5) + lam * p.cuts.std(axis=1))
+        )
+        every[f"X joint 0.5 + {lam} worst variable"] = lambda p, lam=lam: int(
+            np.argmin(p.weighted(0.5) + lam * p.by_variable()[1].max(axis=1))
+        )
     for j in (0.33, 0.5, 0.67, 0.8, 1.0):
         every[f"X, joint {j}"] = lambda p, j=j: int(np.argmin(p.weighted(j)))
         for w in (1.25, 1.5, 2.0):

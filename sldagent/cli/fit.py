@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.errors import ConfigError
     from sldagent.report.formula import formula_text
     from sldagent.report.parameters import parameter_lines, profile_text, span_text
-    from sldagent.uncertainty.bootstrap import check_level
+    from sldagent.uncertainty.bootstrap import Resampling, check_level
     from sldagent.uncertainty.laws import profile_of_fit, with_bootstrap
 
     check_level(args.level)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.bootstrap is not None:
         cluster: Any = args.cluster or "cell"
         resample: Any = args.resample or "pairs"
-        fitted = with_bootstrap(fitted, args.bootstrap, args.seed, cluster, resample, args.engine)
+        fitted = with_bootstrap(fitted, Resampling(args.bootstrap, args.seed, cluster, resample, args.engine))
     intervals = None if fitted.bootstrap is None else fitted.bootstrap.intervals(args.level)
     profiles = None if args.profile is None else profile_of_fit(fitted, args.profile, args.level)
     if args.output is not None:

@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "runs": "list the archive's runs, newest first",
     "front": "show a run's Pareto front: extrapolation error against complexity",
     "show": "show one law: formula, parameters, error per cut, ancestry",
+    "report": "write a run up as one HTML page, as Markdown, or as single figures",
     "compare": "compare two laws, on the same cuts and ten times beyond the data",
     "ui": "show the archive as a local web page, live while a run works",
     "sql": "ask the archive in SQL (read-only)",

@@ -33,7 +33,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="input columns, each with an optional role: N:scale,lr:setting,r1:proportion",
     )
-    roles.add_argument("--group", metavar="G", help="column of groups that share the law's form, not its constants")
+    roles.add_argument("--group", metavar="G", help="column of groups that share the law's form, not its constants; or A,B")
     roles.add_argument("--split-column", metavar="S", help="column of 'train' and 'test'; only 'train' rows are used")
     roles.add_argument("--data", metavar="DIR", type=Path, help="folder of the built-in tasks' tables, or its parent")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sldagent.errors import PredictorError
-from sldagent.tasks.table import read_table
+from sldagent.tasks.read import read_table
 
 
 def read_frame(path: Path, rows: str | None = None) -> pd.DataFrame:

@@ -12,7 +12,8 @@ import numpy as np
 from sldagent.errors import CardError, TableError
 from sldagent.tasks import checks
 from sldagent.tasks.build import columns, group_of, split_of
-from sldagent.tasks.table import Table, read_table, table_from_frame
+from sldagent.tasks.read import read_table
+from sldagent.tasks.table import Table, parts_of, table_from_frame
 from sldagent.tasks.task import FloatArray, Noise, Target, Task, Variable
 
 VERSION = 1
@@ -88,11 +89,13 @@ def apply_card(card: Mapping[str, Any], table: Any, require_target: bool = True)
         if isinstance(table, str | Path)
         else table_from_frame(table, "the data frame")
     )
+    group_column = card.get("group_column")
+    if group_column and len(parts := parts_of(group_column)) > 1 and all(part in rows.columns for part in parts):
+        rows = rows.joined(group_column)
     X = columns(rows, [_column_of(rows, v) for v in variables])
     vectors = {str(k): tuple(s) for k, s in card.get("vectors", {}).items()}
     checks.inputs(rows, variables, vectors, X)
     Y = _targets_of(rows, targets, require_target)
-    group_column = card.get("group_column")
     known = [str(g) for g in card.get("groups", ())]
     if group_column and group_column not in rows.columns and len(known) > 1:
         raise TableError(

@@ -11,8 +11,9 @@ from sldagent.errors import TableError
 from sldagent.resources import shipped
 from sldagent.tasks import hub
 from sldagent.tasks.card import read_card
+from sldagent.tasks.read import read_table
 from sldagent.tasks.roles import Roles
-from sldagent.tasks.table import Table, read_table
+from sldagent.tasks.table import Table
 
 SLDBENCH_CARDS = "experiments/sldbench/cards"
 SUFFIXES = (".csv", ".parquet", ".tsv")

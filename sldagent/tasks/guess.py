@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from sldagent.errors import TableError
+from sldagent.tasks.numerals import parse_numbers
 from sldagent.tasks.roles import LOG_BASES, PROPORTION_TOLERANCE, Roles, symbol_for
-from sldagent.tasks.table import EMPTY, Table, parse_numbers
+from sldagent.tasks.table import EMPTY, Table, parts_of
 from sldagent.tasks.task import FloatArray, Role, Target, Variable
 
 TRAIN = "train"
@@ -36,12 +37,19 @@ TARGET_PATTERNS = (
     r"(error|score)_.*",
     r".*(loss|entropy|perplexity|accuracy)",
 )
+OUTCOME = re.compile(
+    r"(?<![a-z])(loss|nll|(cross_?)?entropy|perplexity|ppl|bpb|bits_per_byte|accuracy|acc|brier|au(ro)?c|f1|bleu|rouge|"
+    r"exact_match|[rm]?mse|mae|error|score)(?![a-z])",
+    re.IGNORECASE,
+)
+"""What an experiment measures: such a column is another answer, not an input, unless the user says so."""
 LOGARITHM = re.compile(r"(log10|log2|log|ln)(?:_|(?=[A-Z]))")
 """``log_flops``, ``logC``, ``ln_N``: the column holds a logarithm."""
 MAX_GUESSED = 12
 """More candidate columns than this and the user must name the variables."""
 COPY = "a copy of another variable"
 NOT_USED = "not used"
+OTHER_OUTCOME = "looks like another outcome; name it with --variables if it is an input"
 
 
 def complete(roles: Roles, table: Table) -> Roles:
@@ -49,7 +57,7 @@ def complete(roles: Roles, table: Table) -> Roles:
 
     Raises TableError where a declared column is missing or nothing can be guessed.
     """
-    notes = list(roles.notes)
+    notes = [*table.notes, *roles.notes]
     split = _guess_split(roles, table, notes)
     targets = roles.targets
     if targets is None:
@@ -59,7 +67,7 @@ def complete(roles: Roles, table: Table) -> Roles:
     group = _guess_group(roles, table, used | declared, notes)
     variables = roles.variables
     if variables is None:
-        variables = _guess_variables(table, targets, used | {group}, notes)
+        variables = _guess_variables(table, targets, used | {group, *parts_of(group)}, notes)
     if not variables:
         raise TableError(f"{table.source}: {_why_no_variable(table, notes)}")
     symbols = {v.symbol for v in variables}
@@ -120,7 +128,7 @@ def _guess_split(roles: Roles, table: Table, notes: list[str]) -> str:
 
 
 def _guess_targets(roles: Roles, table: Table, split: str, notes: list[str]) -> list[str]:
-    taken = {split, roles.group, roles.run, roles.noise.column, *roles.ignore}
+    taken = {split, roles.group, *parts_of(roles.group or ""), roles.run, roles.noise.column, *roles.ignore}
     taken |= {v.name for v in roles.variables or ()}
     free = [n for n in table.columns if n not in taken and _is_numeric(table, n)]
     if not free:
@@ -173,6 +181,8 @@ def _guess_variables(
     answers = [_numbers(table, t.name) for t in targets]
     free = [n for n in table.columns if n not in used]
     reasons = {n: _reason_to_drop(table, n, answers) for n in free}
+    inputs = [n for n in free if not reasons[n] and not OUTCOME.search(n)]
+    reasons |= {n: OTHER_OUTCOME for n in free if inputs and not reasons[n] and OUTCOME.search(n)}
     shares = set(proportions(table, [n for n in free if not reasons[n]]))
     chosen: list[str] = []
     dropped: dict[str, list[str]] = {}

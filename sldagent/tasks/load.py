@@ -15,16 +15,15 @@ from sldagent.tasks.builtin import tasks
 from sldagent.tasks.card import read_card
 from sldagent.tasks.entries import variables_from_text
 from sldagent.tasks.guess import complete
+from sldagent.tasks.read import TABLE_SUFFIXES, read_table
 from sldagent.tasks.roles import Roles
-from sldagent.tasks.table import Table, read_table, table_from_frame
+from sldagent.tasks.table import Table, table_from_frame
 from sldagent.tasks.task import Target, Task
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["apply_card", "load_task", "task_card", "task_from_frame", "tasks"]
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
 def load_task(
@@ -109,6 +108,7 @@ def _finish(
         roles = replace(roles, group=group)
     if split_column is not None:
         roles = replace(roles, split=split_column)
+    table = table.joined(roles.group or "")
     task = build_task(complete(roles, table), table)
     wanted = roles.at if at is None else at
     if wanted is None:

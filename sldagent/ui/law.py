@@ -17,7 +17,7 @@ from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Law
 from sldagent.laws.views import to_mathml
 from sldagent.report.figures import drawable
-from sldagent.report.formula import formula_text, law_with_values
+from sldagent.report.formula import formula_text, filled_law
 from sldagent.report.lineage import Ancestor, ancestry
 from sldagent.report.parameters import on_bound, parameter_lines
 from sldagent.ui.rows import TrainingRows
@@ -132,7 +132,7 @@ def formula_of(law: Law, fitted: Fitted | None) -> Formula:
     filled = text if fitted is None else formula_text(law, fitted.parameters)
     if fitted is None or filled == text:
         return Formula(text, math, "", None)
-    return Formula(text, math, filled, Markup(to_mathml(law_with_values(law, fitted.parameters), left)) if small else None)
+    return Formula(text, math, filled, Markup(to_mathml(filled_law(law, fitted.parameters), left)) if small else None)
 
 
 def _parameters(fitted: Fitted, record: CandidateRecord) -> tuple[ParameterLine, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,26 @@ LEVEL = 0.90
 """Share of the resamples that an interval holds where nothing else is asked."""
 MIN_SHARE = 0.5
 """Share of the refits that must succeed."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How a bootstrap draws and refits."""
+
+    count: int
+    """Resamples, at least 1."""
+    seed: int = 0
+    cluster: Cluster = "cell"
+    """What is drawn, or changes sign, as a whole."""
+    resample: Resample = "pairs"
+    engine: Engine = "auto"
+    """Of ``pairs``; the other kind has its own targets in every resample and runs on the CPU."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"a bootstrap of {self.count} resamples says nothing: ask for at least 1")
+        if self.resample not in get_args(Resample):
+            raise ConfigError(f"unknown kind of resample '{self.resample}': use pairs or residuals")
 
 
 @dataclass(frozen=True)
@@ -78,47 +98,30 @@ def check_level(level: float) -> None:
         raise ConfigError(f"an interval of {level:g} is not a share between 0 and 1: write for example 0.9")
 
 
-def bootstrap(
-    law: CompiledLaw,
-    task: Task,
-    rows: Rows,
-    recipe: Recipe,
-    fitted: FitResult,
-    count: int,
-    *,
-    seed: int = 0,
-    cluster: Cluster = "cell",
-    resample: Resample = "pairs",
-    engine: Engine = "auto",
-) -> Bootstrap:
-    """Refit to `count` resamples of the rows.
+def bootstrap(law: CompiledLaw, task: Task, rows: Rows, recipe: Recipe, fitted: FitResult, how: Resampling) -> Bootstrap:
+    """Refit to resamples of the rows.
 
     Args:
         fitted: the fit to all rows, which every refit starts from.
-        cluster: what is drawn, or changes sign, as a whole.
-        engine: of ``pairs``; the other kind has its own targets in every resample and runs on the CPU.
 
     Raises:
         FitError: the clusters do not exist, or fewer than half of the refits succeed.
-        ConfigError: an unknown kind of resample, cluster or engine, or a count below 1.
+        ConfigError: an unknown cluster or engine.
     """
-    if count < 1:
-        raise ConfigError(f"a bootstrap of {count} resamples says nothing: ask for at least 1")
-    rng = np.random.default_rng([seed, 4])
-    labels = clusters(task, rows, law, cluster)
+    rng = np.random.default_rng([how.seed, 4])
+    count = how.count
+    labels = clusters(task, rows, law, how.cluster)
     found: list[FitResult] | FitError
-    if resample == "pairs":
-        counts = pair_weights(labels, rows, count, rng, cluster)
+    if how.resample == "pairs":
+        counts = pair_weights(labels, rows, count, rng, how.cluster)
         weights = np.repeat(counts[:, None, :], law.targets, axis=1)
-        found = fit_many([Job(law, rows, recipe, rng, weights=weights, warm=fitted.point, effort=WARM)], engine)[0]
+        found = fit_many([Job(law, rows, recipe, rng, weights=weights, warm=fitted.point, effort=WARM)], how.engine)[0]
         if isinstance(found, FitError):
             raise found
-    elif resample == "residuals":
+    else:
         counts = np.ones((count, rows.n))
         weights = np.ones((count, *rows.Y.shape))
         found = refit(law, rows, recipe, fitted.point, weights, _redrawn(rows, recipe, fitted, signs(labels, count, rng)))
-    else:
-        raise ConfigError(f"unknown kind of resample '{resample}': use pairs or residuals")
     good = [s for s, r in enumerate(found) if r.ok]
     if len(good) < MIN_SHARE * count:
         raise FitError(f"only {len(good)} of {count} refits to resampled rows succeeded: the rows do not determine the law")
@@ -155,57 +158,23 @@ def _redrawn(rows: Rows, recipe: Recipe, fitted: FitResult, flips: FloatArray) -
     return np.asarray(f + changed * (np.abs(rows.Y) if recipe.space == "relative" else 1.0))
 
 
-def bootstrap_program(
-    program: Program,
-    task: Task,
-    count: int,
-    *,
-    seed: int = 0,
-    cluster: Cluster = "cell",
-    resample: Resample = "pairs",
-    engine: Engine = "auto",
-) -> Bootstrap:
-    """`bootstrap` of a program's fit to every row of `task`.
+def bootstrap_of(evaluator: Evaluator, program: Program, how: Resampling) -> Bootstrap:
+    """`bootstrap` of a program's fit to the rows of an evaluator.
 
     Raises as `bootstrap` does, and FitError where the program brings fitting code of its own or cannot be fitted.
     """
-    return bootstrap_of(Evaluator(task, ()), program, count, seed=seed, cluster=cluster, resample=resample, engine=engine)
-
-
-def bootstrap_of(
-    evaluator: Evaluator,
-    program: Program,
-    count: int,
-    *,
-    seed: int = 0,
-    cluster: Cluster = "cell",
-    resample: Resample = "pairs",
-    engine: Engine = "auto",
-) -> Bootstrap:
-    """The same on the rows of an evaluator."""
     if program.custom_fit is not None:
         raise FitError("a program with fitting code of its own cannot be refitted here: give its law alone")
-    fitted = evaluator.fit(program)
+    fitted, ground = evaluator.fit(program), evaluator.grounds
     if not fitted.result.ok:
-        raise FitError(f"the law cannot be fitted to '{evaluator.grounds.task.name}': {fitted.result.failure}")
-    return bootstrap(
-        fitted.compiled,
-        evaluator.grounds.task,
-        evaluator.grounds.rows,
-        program.recipe,
-        fitted.result,
-        count,
-        seed=seed,
-        cluster=cluster,
-        resample=resample,
-        engine=engine,
-    )
+        raise FitError(f"the law cannot be fitted to '{ground.task.name}': {fitted.result.failure}")
+    return bootstrap(fitted.compiled, ground.task, ground.rows, program.recipe, fitted.result, how)
 
 
 def refits(evaluator: Evaluator, program: Program, count: int = RESAMPLES, seed: int = 0) -> list[dict[str, FloatArray]]:
     """Parameters of refits to `count` resamples of an evaluator's rows; empty where there can be none (see `bootstrap`)."""
     try:
-        return bootstrap_of(evaluator, program, count, seed=seed).each()
+        return bootstrap_of(evaluator, program, Resampling(count, seed)).each()
     except FitError:
         return []
 
@@ -213,6 +182,6 @@ def refits(evaluator: Evaluator, program: Program, count: int = RESAMPLES, seed:
 def parameter_intervals(evaluator: Evaluator, program: Program, seed: int = 0) -> dict[str, Interval]:
     """Intervals by parameter name: 5 % and 95 % points over `refits`; empty where there are none."""
     try:
-        return bootstrap_of(evaluator, program, RESAMPLES, seed=seed).intervals()
+        return bootstrap_of(evaluator, program, Resampling(RESAMPLES, seed)).intervals()
     except FitError:
         return {}

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError, SldagentError
-from sldagent.fitting.engines import Engine
 from sldagent.fitting.fixed import fixed
 from sldagent.fitting.public import predict
 from sldagent.fitting.rows import Rows
@@ -19,10 +18,9 @@ from sldagent.fitting.tape import compile_law, layout_of
 from sldagent.laws.parse import parse_program
 from sldagent.tasks.task import Task
 from sldagent.uncertainty.bands import bands
-from sldagent.uncertainty.bootstrap import Resample, bootstrap, check_level
+from sldagent.uncertainty.bootstrap import Resampling, bootstrap, check_level
 from sldagent.uncertainty.measure import measure, point_of
 from sldagent.uncertainty.profile import Profile, profile
-from sldagent.uncertainty.resampling import Cluster
 from sldagent.uncertainty.spread import Spread
 
 if TYPE_CHECKING:
@@ -95,15 +93,8 @@ def complete_document(law: Fitted) -> Mapping[str, Any]:
     return {**law.document, **added}
 
 
-def with_bootstrap(
-    law: Fitted,
-    count: int,
-    seed: int = 0,
-    cluster: Cluster = "cell",
-    resample: Resample = "pairs",
-    engine: Engine = "auto",
-) -> Fitted:
-    """The law with refits to `count` resamples of its training rows, from its fitted values.
+def with_bootstrap(law: Fitted, how: Resampling) -> Fitted:
+    """The law with refits to resamples of its training rows, from its fitted values.
 
     Raises FitError where it has fitting code of its own or no rows, and as `bootstrap` does.
     """
@@ -114,9 +105,7 @@ def with_bootstrap(
     result = fixed(compiled, rows, law.program.recipe, point_of(compiled, rows, law.parameters))
     if not result.ok:
         raise FitError(f"no bootstrap of {law.law}: {result.failure}")
-    found = bootstrap(
-        compiled, task, rows, law.program.recipe, result, count, seed=seed, cluster=cluster, resample=resample, engine=engine
-    )
+    found = bootstrap(compiled, task, rows, law.program.recipe, result, how)
     return replace(law, bootstrap=found)
 
 

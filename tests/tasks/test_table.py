@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sldagent.errors import TableError
-from sldagent.tasks import table as tables
-from sldagent.tasks.table import read_table, suggest, table_from_frame
+from sldagent.tasks import read
+from sldagent.tasks.read import read_table
+from sldagent.tasks.table import suggest, table_from_frame
 
 
 def test_reads_numbers_and_text_with_file_lines(write):
@@ -24,7 +25,7 @@ def test_reads_numbers_and_text_with_file_lines(write):
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_survive_exactly(values):
     text = "x,y\n" + "".join(f"{v!r},1\n" for v in values)
-    assert tables._parse_text(text, "t").numeric("x").tolist() == values
+    assert read.parse_text(text, "t").numeric("x").tolist() == values
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -133,7 +134,7 @@ def test_binary_wrong_encoding_and_huge_files(tmp_path, monkeypatch):
     broken.write_bytes(b"not parquet at all")
     with pytest.raises(TableError, match="not a readable Parquet file"):
         read_table(broken)
-    monkeypatch.setattr(tables, "MAX_BYTES", 10)
+    monkeypatch.setattr(read, "MAX_BYTES", 10)
     with pytest.raises(TableError, match="above the limit"):
         read_table(latin)
 

@@ -16,7 +16,7 @@ from sldagent.fitting.refits import refit
 from sldagent.fitting.result import Effort
 from sldagent.laws.parse import parse_formula, parse_program
 from sldagent.laws.program import Program, Recipe
-from sldagent.uncertainty.bootstrap import bootstrap_of, bootstrap_program
+from sldagent.uncertainty.bootstrap import Resampling, bootstrap_of
 from sldagent.uncertainty.resampling import clusters, pair_weights
 from tests.fitting.helpers import make_task
 
@@ -55,7 +55,7 @@ def test_pairs_agree_with_scipy_on_a_line() -> None:
         (task.X[:, 0], task.Y[:, 0]), slope, paired=True, vectorized=True, n_resamples=4000, confidence_level=0.9,
         method="percentile", rng=np.random.default_rng(0),
     )  # fmt: skip
-    found = bootstrap_program(LINEAR, task, 4000)
+    found = bootstrap_of(Evaluator(task, ()), LINEAR, Resampling(4000))
     ours = found.intervals(0.9)["k"]
     width = theirs.confidence_interval.high - theirs.confidence_interval.low
     assert found.count == 4000
@@ -66,7 +66,7 @@ def test_pairs_agree_with_scipy_on_a_line() -> None:
 
 def test_signs_of_residuals_give_the_usual_standard_error_of_a_line() -> None:
     task = line(n=200)
-    found = bootstrap_program(LINEAR, task, 2000, resample="residuals")
+    found = bootstrap_of(Evaluator(task, ()), LINEAR, Resampling(2000, resample="residuals"))
     x, y = task.X[:, 0], task.Y[:, 0]
     A = np.column_stack([np.ones_like(x), x])
     beta, rss, *_ = np.linalg.lstsq(A, y, rcond=None)
@@ -114,16 +114,17 @@ def shared_task():
 
 
 def test_groups_need_a_shared_parameter() -> None:
+    own = Program(parse_formula("c + k*log(x)", ("x",), ()))
     with pytest.raises(FitError, match="whole groups can be resampled only where"):
-        bootstrap_program(Program(parse_formula("c + k*log(x)", ("x",), ())), shared_task(), 10, cluster="group")
+        bootstrap_of(Evaluator(shared_task(), ()), own, Resampling(10, cluster="group"))
 
 
 def test_drawing_groups_widens_what_they_share() -> None:
     law = parse_formula("c + k*log(x)", ("x",), ())
     parameters = tuple(replace(p, scope="shared") if p.name == "k" else p for p in law.parameters)
     program = Program(replace(law, parameters=parameters))
-    cells = bootstrap_program(program, shared_task(), 300)
-    groups = bootstrap_program(program, shared_task(), 300, cluster="group")
+    cells = bootstrap_of(Evaluator(shared_task(), ()), program, Resampling(300))
+    groups = bootstrap_of(Evaluator(shared_task(), ()), program, Resampling(300, cluster="group"))
     assert groups.draws["k"].std() > 1.5 * cells.draws["k"].std()
     assert np.isnan(groups.draws["c"]).any(axis=0).all()
     assert not np.isnan(groups.draws["k"]).any()
@@ -133,17 +134,17 @@ def test_drawing_groups_widens_what_they_share() -> None:
 
 def test_seeds_repeat_and_differ() -> None:
     evaluator = Evaluator(line(), ())
-    one, same, other = (bootstrap_of(evaluator, LINEAR, 20, seed=s).draws["k"] for s in (0, 0, 1))
+    one, same, other = (bootstrap_of(evaluator, LINEAR, Resampling(20, s)).draws["k"] for s in (0, 0, 1))
     assert (one == same).all()
     assert (one != other).any()
 
 
 def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(ConfigError, match="says nothing"):
-        bootstrap_program(LINEAR, line(), 0)
+        bootstrap_of(Evaluator(line(), ()), LINEAR, Resampling(0))
     with pytest.raises(FitError, match="no column says which run"):
-        bootstrap_program(LINEAR, line(), 5, cluster="run")
+        bootstrap_of(Evaluator(line(), ()), LINEAR, Resampling(5, cluster="run"))
     with pytest.raises(ConfigError, match="not a share"):
-        bootstrap_program(LINEAR, line(), 5).intervals(1.0)
+        bootstrap_of(Evaluator(line(), ()), LINEAR, Resampling(5)).intervals(1.0)
     with pytest.raises(ConfigError, match="unknown kind of resample"):
-        bootstrap_program(LINEAR, line(), 5, resample="rows")  # type: ignore[arg-type]
+        bootstrap_of(Evaluator(line(), ()), LINEAR, Resampling(5, resample="rows"))  # type: ignore[arg-type]

@@ -9,10 +9,11 @@ import pytest
 from scipy.stats import t as student
 
 from sldagent.errors import FitError
+from sldagent.evaluation.evaluate import Evaluator
 from sldagent.fitting.public import fit_program
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Program, Recipe
-from sldagent.uncertainty.bootstrap import bootstrap_program
+from sldagent.uncertainty.bootstrap import Resampling, bootstrap_of
 from sldagent.uncertainty.profile import profile
 from tests.fitting.helpers import make_task
 from tests.uncertainty.test_bootstrap import CHINCHILLA, LINEAR, chinchilla_rows, line
@@ -53,7 +54,7 @@ def test_huber_interval_is_about_the_bootstraps() -> None:
     program = replace(CHINCHILLA, recipe=replace(CHINCHILLA.recipe, delta=1e-2))
     task = chinchilla_rows()
     (found,) = run(program, task, "a")
-    resampled = bootstrap_program(program, task, 400).intervals(0.9)["a"]
+    resampled = bootstrap_of(Evaluator(task, ()), program, Resampling(400)).intervals(0.9)["a"]
     width = float(resampled.high[0] - resampled.low[0])
     assert found.closed == (True, True)
     assert found.low < found.value < found.high

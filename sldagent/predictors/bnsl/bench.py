@@ -22,7 +22,7 @@ from sldagent.predictors.bnsl.curves import M1, M2, M3, M4
 from sldagent.predictors.bnsl.figure import draw
 from sldagent.predictors.bnsl.local import fit_m2_local, fit_m4_local
 from sldagent.predictors.bnsl.model import BNSL
-from sldagent.tasks.table import read_table
+from sldagent.tasks.read import read_table
 
 FloatArray = NDArray[np.float64]
 Values = list[Callable[[FloatArray], FloatArray]]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sldagent.errors import PredictorError, TableError
 from sldagent.predictors.sloth.fitting import Problem
 from sldagent.predictors.sloth.model import features
-from sldagent.tasks.table import read_table
+from sldagent.tasks.read import read_table
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -19,8 +19,6 @@ DPI = 160
 """Dots per inch of PNG files."""
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-_SETTINGS = {"svg.fonttype": "none", "pdf.fonttype": 42}
-"""Text stays text: it can be searched, selected and read aloud, in SVG and PDF alike."""
 _turn = threading.Lock()
 """matplotlib's settings belong to the whole process."""
 
@@ -34,14 +32,13 @@ def svg(figure: Figure, *, prefix: str = "", alt: str = "") -> str:
 
     Every text in it is escaped, so a hostile name in the data is no more than text.
     """
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with _turn, rc_context({**_SETTINGS, "svg.hashsalt": prefix or "sldagent"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    root = ET.fromstring(buffer.getvalue())
+    root = ET.fromstring(encoded(figure, "svg", salt=prefix, transparent=True))
     for metadata in root.findall(f"{{{_NAMESPACE}}}metadata"):
         root.remove(metadata)
+    for place in root.findall(f"{{{_NAMESPACE}}}defs"):
+        for style in place.findall(f"{{{_NAMESPACE}}}style"):
+            place.remove(style)  # it would hold for the whole page
+    root.set("stroke-linejoin", "round")
     _own_ids(root, prefix)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
@@ -86,14 +83,17 @@ def save(figure: Figure, path: Path, form: str | None = None) -> Path:
     return path
 
 
-def encoded(figure: Figure, form: str, dpi: int = DPI) -> bytes:
-    """The figure as a file's contents, the same bytes for the same figure."""
+def encoded(figure: Figure, form: str, dpi: int = DPI, *, salt: str = "", transparent: bool = False) -> bytes:
+    """The figure as a file's contents, the same bytes for the same figure.
+
+    Text stays text: it can be searched, selected and read aloud, in SVG and PDF alike.
+    """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
-    with _turn, rc_context({**_SETTINGS, "svg.hashsalt": "sldagent"}):
-        figure.savefig(buffer, format=form, dpi=dpi, metadata=dates, facecolor="white")
+    with _turn, rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": salt or "sldagent"}):
+        figure.savefig(buffer, format=form, dpi=dpi, metadata=dates, transparent=transparent)
     return buffer.getvalue() if form != "png" else _without_transparency(buffer)
 
 
