@@ -1,14 +1,13 @@
-"""Laws for people and for computer algebra: LaTeX, MathML and SymPy (imported only when asked for)."""
+"""Laws for people and for computer algebra: LaTeX and SymPy (imported only when asked for)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from sldagent.errors import LawError
 from sldagent.laws.expr import TARGET_INDEX, Expr
-from sldagent.laws.notation import LATEX, MATHML
+from sldagent.laws.notation import LATEX
 from sldagent.laws.program import Law
 
 # SymPy --------------------------------------------------------------------------------------------
@@ -96,16 +95,6 @@ class _Sympy:
 def to_latex(law: Law) -> str:
     """The law's right-hand side in LaTeX, in the form it is written; named vectors follow after ``\\quad``."""
     return LATEX.law(law)
-
-
-def to_mathml(law: Law, left: str = "") -> str:
-    """The law as a ``<math>`` element of HTML, in the form it is written.
-
-    `left`: the name of what it predicts, as the left-hand side; any text.
-    """
-    name = MATHML.name(left) if left.isidentifier() else f"<mtext>{escape(left)}</mtext>"
-    equals = f"{name}<mo>=</mo>" if left else ""
-    return f'<math display="block"><mrow>{equals}{MATHML.law(law)}</mrow></math>'
 
 
 def latex_name(name: str, index: tuple[str, ...] = ()) -> str:

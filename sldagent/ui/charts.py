@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sldagent.report.lineage import Ancestor
 
 WIDTH, HEIGHT = 640, 380
-LEFT, RIGHT, TOP, BOTTOM = 66, 14, 14, 58
+LEFT, RIGHT, TOP, BOTTOM = 66, 26, 14, 58
 ISLAND_LOOKS = 8
 """Looks of lines in the style sheet (colour and dashes); further islands take them again."""
 Link = Callable[[int], str]
@@ -29,18 +29,25 @@ def front_chart(
 ) -> Markup:
     """X against complexity: the front as a staircase of points to click, and the best law of every other complexity.
 
-    The vertical axis holds the front; dominated laws above it are left out.
+    The vertical axis holds the front, the choice and the short list; dominated laws above these are left out.
     """
     if not front:
         return Markup("")
-    low, high = padded((p.x for p in front), 0.08)
-    near = [p for p in best if p.x <= high]
-    x = Axis(*padded(p.complexity for p in [*front, *near]), LEFT, WIDTH - RIGHT)
-    y = Axis(low, high, HEIGHT - BOTTOM, TOP)
     on_front = {p.k for p in front}
-    dots = [_dominated(p, x, y, link) for p in near if p.k not in on_front]
+    listed = [
+        Point(law.complexity, law.x, law.k)
+        for k in dict.fromkeys([*shortlist, *([] if choice is None else [choice])])
+        if k not in on_front and (law := laws.get(k)) and law.complexity is not None and law.x is not None
+    ]
+    marked = [*front, *listed]
+    low, high = padded((p.x for p in marked), 0.08)
+    near = [p for p in best if p.x <= high]
+    x = Axis(*padded(p.complexity for p in [*marked, *near]), LEFT, WIDTH - RIGHT)
+    y = Axis(low, high, HEIGHT - BOTTOM, TOP)
+    known = {p.k for p in marked}
+    dots = [_dominated(p, x, y, link) for p in near if p.k not in known]
     line = steps(((x.at(p.complexity), y.at(p.x)) for p in front), float(WIDTH - RIGHT), class_="front-line")
-    marks = [_mark(p, x, y, laws.get(p.k), choice, shortlist, link) for p in front]
+    marks = [_mark(p, x, y, laws.get(p.k), choice, shortlist, link) for p in marked]
     words = f"The Pareto front: {len(front)} laws, from X {figure(front[0].x)} to X {figure(front[-1].x)}"
     return _chart(words, [*frame(x, y, "complexity C", "extrapolation error X"), *dots, line, *marks])
 

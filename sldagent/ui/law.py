@@ -15,10 +15,11 @@ from sldagent.errors import SldagentError
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Law
-from sldagent.laws.views import to_mathml
 from sldagent.report.figures import drawable
-from sldagent.report.formula import formula_text, filled_law
+from sldagent.report.formula import filled_law, formula_text
 from sldagent.report.lineage import Ancestor, ancestry
+from sldagent.report.page.html import formula_html
+from sldagent.report.page.sections.law import left_side
 from sldagent.report.parameters import on_bound, parameter_lines
 from sldagent.ui.rows import TrainingRows
 from sldagent.ui.source import Opened
@@ -125,14 +126,14 @@ def _fitted(run: RunRecord, record: CandidateRecord) -> Fitted | None:
 
 def formula_of(law: Law, fitted: Fitted | None) -> Formula:
     """The formula of a law, with its values where it has been fitted."""
-    left = fitted.targets[0] if fitted is not None and len(fitted.targets) == 1 else ""
+    left = "target" if fitted is None else left_side(fitted)
     text = formula_text(law)
     small = len(text) <= LARGEST_FORMULA
-    math = Markup(to_mathml(law, left)) if small else None
+    math = Markup(formula_html(left, law)) if small else None
     filled = text if fitted is None else formula_text(law, fitted.parameters)
     if fitted is None or filled == text:
         return Formula(text, math, "", None)
-    return Formula(text, math, filled, Markup(to_mathml(filled_law(law, fitted.parameters), left)) if small else None)
+    return Formula(text, math, filled, Markup(formula_html(left, filled_law(law, fitted.parameters))) if small else None)
 
 
 def _parameters(fitted: Fitted, record: CandidateRecord) -> tuple[ParameterLine, ...]:

@@ -93,6 +93,11 @@ class RunView:
         return [self.picture.laws[p.k] for p in self.picture.front]
 
     @property
+    def laws(self) -> list[LawLine]:
+        """The laws of the front, the short list and the choice, simplest first."""
+        return sorted(self.picture.laws.values(), key=lambda law: (law.complexity or 0.0, law.x or 0.0, law.k))
+
+    @property
     def front_svg(self) -> Markup:
         p = self.picture
         return front_chart(p.front, p.best, p.laws, p.run.choice, p.run.shortlist, self.link)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import signal
 import socket
 import sys
 import webbrowser
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import NoReturn
@@ -56,14 +56,16 @@ def serve(url: str, place: Place, *, open_browser: bool = False) -> NoReturn:
         proxy_headers=False, timeout_graceful_shutdown=1, timeout_keep_alive=30,
     )  # fmt: skip
     address = address_of(place.host, port, token)
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)  # from here on, also before uvicorn sets its own
     print(f"sldagent ui: {address}  (archive {source.place}; Ctrl-C ends it)", flush=True)
     if not local:
         print("Anyone who has this address can read the archive; the connection is not encrypted.", file=sys.stderr)
     warm(source)
     if open_browser:
         Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has shut down
-        uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])
     sys.stdout.flush()
     sys.stderr.flush()
     # Whatever a request is still computing ends here too: the archive is only read, so that nothing is lost.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "llm"), str(Path(__file__).parents[1] / "cli")]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "llm"), str(HERE.parent / "cli")]
 
 
 @pytest.fixture(scope="session")
 def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run named ``small``, with answers of a model.  Nobody may write to it: copy it for that."""
+    """A finished run named ``small``, with answers of a model.  Nobody may write to it: take `copied` for that."""
     import small_run
     from laws_told import told
     from talk_server import TalkServer
@@ -27,7 +30,13 @@ def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable[..., object]]:
+def copied(archive_file: Path, tmp_path: Path) -> Path:
+    """A copy of the archive, to be written to."""
+    return Path(shutil.copy(archive_file, tmp_path / "copy.db"))
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[..., Any]]:
     """``client_of(file, local=True, token=None)``: a client of the page on an archive, without a network."""
     from starlette.testclient import TestClient
 
