@@ -21,16 +21,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from archive import BIG, build, made
 from sqlalchemy import insert
 
+from archive import BIG, build, made
 from sldagent.archive import models, write
 from sldagent.archive.engine import make_engine, parse_address, writing
 from sldagent.archive.store import utc_now
@@ -68,10 +68,10 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, ""
 
-    def timed(self, work: Callable[[], object]) -> tuple[float, float]:
-        """Milliseconds of wall and of processor time."""
+    def timed(self, path: str, tag: str = "") -> tuple[float, float]:
+        """Milliseconds of wall and of processor time that an answer takes."""
         cpu, wall = self.cpu(), time.perf_counter()
-        work()
+        self.get(path, tag)
         return 1000.0 * (time.perf_counter() - wall), self.cpu() - cpu
 
 
@@ -109,28 +109,28 @@ def main() -> None:
         line = "  {:<34} first {:7.0f} ms ({:5.0f} of the server's own), then {:6.0f} ms ({:4.0f})"
         for path in PAGES:
             with serving(url) as server:  # each page is the first one of its server
-                first = server.timed(lambda: server.get(path))
-                later = [server.timed(lambda: server.get(path)) for _ in range(UPDATES)]
+                first = server.timed(path)
+                later = [server.timed(path) for _ in range(UPDATES)]
                 print(line.format(path, *first, *map(statistics.median, zip(*later, strict=True))), flush=True)
         with serving(url) as server:
             total = args.candidates
             tags = {path: server.get(path)[1] for path in PAGES}
-            print(f"  memory after every page once: {server.memory()[0]:.0f} MB, at most {server.memory()[1]:.0f} MB")
+            print("  memory after every page once: {:.0f} MB, at most {:.0f} MB".format(*server.memory()))
             for path in PAGES[1:]:
                 found = []
                 for _ in range(UPDATES):
                     grow(url, total)
                     total += BATCH
-                    found.append(server.timed(lambda: server.get(path, tags[path])))
-                same = [server.timed(lambda: server.get(path, server.get(path)[1])) for _ in range(3)]
+                    found.append(server.timed(path, tags[path]))
+                same = server.timed(path, server.get(path)[1])
                 walls, owns = zip(*found, strict=True)
                 print(
                     f"  {path:<34} update {statistics.median(walls):6.0f} ms ({statistics.median(owns):4.0f}), fastest "
-                    f"{min(walls):4.0f} ms; unchanged, with the page before it, {same[-1][0]:4.0f} ms", flush=True,
+                    f"{min(walls):4.0f} ms; unchanged {same[0]:4.0f} ms", flush=True,
                 )  # fmt: skip
             server.get(f"/run/{BIG}/law/{args.candidates - 1}")
             server.get(f"/compare?law={BIG}-1&law={BIG}-2")
-            print(f"  memory after a law and a comparison too: {server.memory()[0]:.0f} MB, at most {server.memory()[1]:.0f} MB")
+            print("  memory after a law and a comparison too: {:.0f} MB, at most {:.0f} MB".format(*server.memory()))
 
 
 if __name__ == "__main__":

@@ -230,10 +230,10 @@ FROM run AS r WHERE r.run = :run
 def _runs(before: tuple[datetime, str] | None) -> Select[Any]:
     r, e, c = models.Run, models.EvaluationRow, models.Candidate
     lowest = e.run == r.run, e.usable
-    best = select(e.k).where(*lowest).order_by(e.x, e.k).limit(1).scalar_subquery()
-    best_x = select(e.x).where(*lowest).order_by(e.x, e.k).limit(1).scalar_subquery()
+    best = select(e.k).where(*lowest).order_by(e.x, e.k).limit(1).correlate(r).scalar_subquery()
+    best_x = select(e.x).where(*lowest).order_by(e.x, e.k).limit(1).correlate(r).scalar_subquery()
     spent = select(func.sum(SessionRow.seconds)).where(SessionRow.run == r.run).scalar_subquery()
-    formula = select(c.formula).where(c.run == r.run, c.k == func.coalesce(r.choice, best)).scalar_subquery()
+    formula = select(c.formula).where(c.run == r.run, c.k == func.coalesce(r.choice, best)).correlate(r).scalar_subquery()
     seconds = case((r.status == "running", func.coalesce(spent, 0.0)), else_=r.seconds)  # written at a run's end
     query = select(
         r.run, r.task, r.status, r.mode, r.seed, r.started, r.finished, seconds.label("seconds"), r.candidates, r.failures,

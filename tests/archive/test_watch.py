@@ -112,11 +112,12 @@ def test_a_stamp_changes_with_what_it_stands_for(archive: Archive, start: Start,
 def test_runs_newest_first(archive: Archive, start: Start, record: Make) -> None:
     for n in range(3):
         run = start(archive, f"toy-{n}")
-        archive.commit(run, [record(0, x=2.0, complexity=3.0), record(1, x=1.0), record(2, x=0.0, valid=False)])
+        best = replace(record(1, x=1.0 - n), formula=f"best of {n}")
+        archive.commit(run, [record(0, x=2.0, complexity=3.0), best, record(2, x=-9.0, valid=False)])
     watcher = archive.watcher()
     lines = watcher.runs(2)
     assert [line.run for line in lines] == ["toy-2", "toy-1"]
-    assert (lines[0].best, lines[0].formula, lines[0].candidates) == (1.0, "E + A*N**-a", 3)
+    assert [(line.best, line.formula, line.candidates) for line in lines] == [(-1.0, "best of 2", 3), (0.0, "best of 1", 3)]
     assert [line.run for line in watcher.runs(9, (lines[-1].started, lines[-1].run))] == ["toy-0"]
 
 

@@ -11,22 +11,15 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "llm"), str(HERE.parent / "cli")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "cli")]
 
 
 @pytest.fixture(scope="session")
 def archive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run named ``small``, with answers of a model.  Nobody may write to it: take `copied` for that."""
-    import small_run
-    from laws_told import told
-    from talk_server import TalkServer
+    """The archive of `small_archive`.  Nobody may write to it: take `copied` for that."""
+    from small_archive import write_archive
 
-    folder = tmp_path_factory.mktemp("ui")
-    with pytest.MonkeyPatch.context() as patch, TalkServer(told) as server:
-        patch.setattr("sldagent.session.GrammarProposer", small_run.FewSeeds)
-        patch.setattr("sldagent.session.make_pool", small_run.here)
-        small_run.begin(small_run.write_table(folder / "runs.csv"), folder / "archive.db", small_run.config(server.spec))
-    return folder / "archive.db"
+    return write_archive(tmp_path_factory.mktemp("ui"))
 
 
 @pytest.fixture

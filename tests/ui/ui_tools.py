@@ -14,7 +14,7 @@ from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
 
-PATIENCE = 240.0
+PATIENCE = 90.0
 """Seconds that a busy machine is given."""
 HOSTILE = "<script>alert(1)</script>\"'&"
 SOURCE = """def law(N, E, A, a):

@@ -14,20 +14,28 @@
   };
 
   // What the reader has done to a part, so that it survives the exchange.
+  const name = (e) => [e.localName, e.getAttribute("href"), e.getAttribute("value"), e.textContent.trim()].join(" ");
+  const reachable = "a, button, input, summary";
+
   const remember = (part) => ({
     open: [...part.querySelectorAll("details")].map((d) => d.open),
     marked: new Set([...part.querySelectorAll("input:checked")].map((i) => i.value)),
+    focused: part.contains(document.activeElement) ? name(document.activeElement) : "",
   });
 
   const restore = (part, state) => {
     part.querySelectorAll("details").forEach((d, n) => { if (n in state.open) d.open = state.open[n]; });
     part.querySelectorAll("input[type=checkbox]").forEach((i) => { i.checked = state.marked.has(i.value); });
+    if (state.focused) {
+      const same = [...part.querySelectorAll(reachable)].find((e) => name(e) === state.focused);
+      if (same) same.focus({ preventScroll: true });
+    }
   };
 
+  // Text that is being marked is left alone until it is not.
   const busy = (part) => {
     const picked = document.getSelection();
-    if (picked && !picked.isCollapsed && picked.containsNode(part, true)) return true;
-    return part.contains(document.activeElement) && document.activeElement !== document.body;
+    return Boolean(picked && !picked.isCollapsed && picked.containsNode(part, true));
   };
 
   const exchange = (fresh) => {
