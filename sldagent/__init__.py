@@ -11,11 +11,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sldagent.api import Discovery, Fitted, discover, fit, load_task, open_archive, resume
+    from sldagent.planning.public import plan
 
-__all__ = ["Discovery", "Fitted", "__version__", "discover", "fit", "load_task", "open_archive", "resume"]
+__all__ = ["Discovery", "Fitted", "__version__", "discover", "fit", "load_task", "open_archive", "plan", "resume"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plan":
+        from sldagent.planning.public import plan
+
+        return plan
     if name in __all__:
         from sldagent import api
 

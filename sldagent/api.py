@@ -213,17 +213,11 @@ def resume(
 
 def describe(outcome: Any, store: Archive) -> Discovery:
     """The finished run as a `Discovery`."""
-    import io
-
-    from rich.console import Console
-
     from sldagent.report.build import build_report, law_summary
+    from sldagent.report.tables import plain
     from sldagent.report.text import closing
 
     report = build_report(outcome, store)
-    console = Console(file=io.StringIO(), width=120, highlight=False)
-    for item in closing(report):
-        console.print(item, markup=False)
     summary, groups = outcome.summary, outcome.grounds.task.groups
     listed = report.shortlist
     shortlist = tuple(
@@ -240,7 +234,7 @@ def describe(outcome: Any, store: Archive) -> Discovery:
         failures=dict(summary.failures),
         seconds=summary.seconds,
         archive=outcome.archive,
-        report=console.file.getvalue(),  # type: ignore[attr-defined]
+        report=plain(closing(report)),
     )
 
 

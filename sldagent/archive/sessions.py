@@ -120,9 +120,9 @@ def reopen(connection: Connection, run: str, seen: SessionRecord | None, owner: 
     seconds = spent(connection, run)
     of_run = models.FailureRow.run == run
     reasons = select(models.FailureRow.reason, func.count()).where(of_run).group_by(models.FailureRow.reason)
-    committed = connection.scalar(select(func.count()).select_from(models.Candidate).where(models.Candidate.run == run))
+    last = connection.scalar(select(func.max(models.Candidate.k)).where(models.Candidate.run == run))
     failures = {reason: int(count) for reason, count in connection.execute(reasons)}
-    return Resumed(begin(connection, run, owner, pool, now), int(committed or 0), failures, seconds)
+    return Resumed(begin(connection, run, owner, pool, now), 0 if last is None else int(last) + 1, failures, seconds)
 
 
 def taken(session: SessionRecord | None) -> RunTaken:

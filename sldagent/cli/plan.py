@@ -10,7 +10,6 @@ from sldagent.cli.laws_given import add_data, resolve_law, rows_argument
 from sldagent.cli.options import (
     add_common,
     number_option,
-    open_archive,
     pairs_option,
     positive_float,
     positive_int,
@@ -18,7 +17,6 @@ from sldagent.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sldagent.fitted import Fitted
     from sldagent.planning.question import Question
 
 
@@ -52,29 +50,14 @@ def run(args: argparse.Namespace) -> int:
     from sldagent.planning.question import answer
     from sldagent.report.plan import answer_text
 
-    law, others = resolve_law(args, args.law), _others(args)
+    law = resolve_law(args, args.law)
     table = None if args.table is None else rows_argument(args, args.table)
-    found = answer(_question(args), law, others, table)
+    found = answer(_question(args), law, law.others, table)
     if args.json:
         output.print_json(found)
     else:
-        output.show(*answer_text(found, law))
+        output.show(*answer_text(found))
     return 0
-
-
-def _others(args: argparse.Namespace) -> tuple[Fitted, ...]:
-    """The rest of the short list where LAW is a run."""
-    from sldagent.blend import blend_of
-    from sldagent.errors import SldagentError
-    from sldagent.fitted import is_file
-
-    if is_file(args.law):
-        return ()
-    with open_archive(args) as archive:
-        try:
-            return blend_of(args.law, archive).laws[1:]
-        except SldagentError:  # one law, or a run without a short list
-            return ()
 
 
 def _question(args: argparse.Namespace) -> Question:

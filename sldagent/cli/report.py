@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from sldagent.cli import output
 from sldagent.cli.options import add_common, data_folder, open_archive
+
+if TYPE_CHECKING:
+    from sldagent.report.page.write import Format
 
 FORMATS = ("html", "md")
 FIGURE_FORMATS = ("svg", "png", "pdf")
@@ -58,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _form(args: argparse.Namespace) -> str:
+def _form(args: argparse.Namespace) -> Format:
     """The page's format."""
     if args.format:
-        return str(args.format)
+        return cast("Format", args.format)
     ending = args.output.suffix.lower() if args.output is not None else ""
     return "md" if ending in (".md", ".markdown") else "html"

@@ -124,7 +124,8 @@ class Notation:
                 text += f"{self.minus_between}{self._number(-term.value)}"
             else:
                 inner, strength = self._text(term)
-                text += self.plus_between + (self.parentheses.format(inner) if strength == _SUM and term.op != "sum" else inner)
+                bare = strength != _SUM or term.op == "sum"
+                text += self.plus_between + (inner if bare else self.parentheses.format(inner))
         return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import PlanError, SldagentError
-from sldagent.evaluation.evaluate import Evaluator
 from sldagent.fitted import Fitted
 from sldagent.tasks.task import Task
-from sldagent.uncertainty.bootstrap import refits
+from sldagent.uncertainty.bootstrap import Resampling
+from sldagent.uncertainty.laws import with_bootstrap
 
 FloatArray = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ class Evidence:
     """The rows behind a law, as far as they are at hand."""
 
     draws: tuple[Mapping[str, FloatArray], ...] = ()
-    """Constants refitted to resampled training rows."""
+    """Constants refitted to resampled training rows, each from the law's own."""
     noise: FloatArray | None = None
     """(groups, targets) root mean square residual of the law on its training rows."""
     missing: str = ""
@@ -35,31 +35,29 @@ def evidence(law: Fitted, table: Any, count: int, seed: int = 0) -> Evidence:
     """Resampled constants from the law's training rows.
 
     Args:
-        table: path or data frame of the rows; None: the table that the law was found on, where it still lies there.
+        table: path or data frame of the rows; None: those that the law brings along, else the table that it was found on,
+            where it still lies there.
 
     Raises PlanError where a table was given and the law cannot be refitted to it.
     """
     given = table is not None
-    if not given:
+    if not given and law.training is None:
         source = str(law.card.get("source") or "")
         if not Path(source).is_file():
             return Evidence(missing=f"no intervals: the law's rows are not at hand ('{source}'); name them with --table")
         table = source
     try:
-        task = law.rows(table, require_target=True).part("train")
+        task = law.training if table is None else law.rows(table, require_target=True).part("train")
+        assert task is not None
         if len(task.X) == 0:
             raise PlanError(f"{task.source}: no training row")
-        found = refits(Evaluator(task, ()), law.program, count, seed)
+        found = with_bootstrap(replace(law, training=task), Resampling(count, seed)).bootstrap
     except SldagentError as error:
         if given:
             raise
         return Evidence(missing=f"no intervals: {error}")
-    if not found:
-        reason = "the law brings fitting code of its own, or its refits to resampled rows fail"
-        if given:
-            raise PlanError(f"no intervals for {law.law}: {reason}; leave out --table")
-        return Evidence(missing=f"no intervals: {reason}")
-    return Evidence(tuple(found), _noise(law, task))
+    assert found is not None
+    return Evidence(tuple(found.each()), _noise(law, task))
 
 
 def _noise(law: Fitted, task: Task) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,20 @@ FACTOR = 2.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the central interval of its resampled values (equal to the number without any)."""
+    """A number, what the rows leave open of it, and what the choice of the form does."""
 
     value: float
     low: float
     high: float
+    """Central interval of its values under resampled constants; equal to the number without any."""
+    laws_low: float | None = None
+    laws_high: float | None = None
+    """Range over all laws of a short list, this one included; None where it is the only one."""
+
+    def among(self, others: Sequence[float]) -> Estimate:
+        """With the range over other laws' values too."""
+        values = [v for v in (self.value, *others) if math.isfinite(v)]
+        return replace(self, laws_low=min(values), laws_high=max(values)) if others else self
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class Allocation:
     draws: Mapping[str, FloatArray] = field(repr=False, default_factory=dict)
     """Resampled optima by symbol."""
 
+    def among(self, others: Sequence[Allocation]) -> Allocation:
+        """With the ranges over other laws' answers to the same question."""
+        inputs = {s: e.among([o.inputs[s].value for o in others if s in o.inputs]) for s, e in self.inputs.items()}
+        return replace(self, inputs=inputs, prediction=self.prediction.among([o.prediction.value for o in others]))
+
 
 @dataclass(frozen=True)
 class Frontier:
@@ -55,6 +69,14 @@ class Frontier:
     points: tuple[Allocation, ...]
     exponents: Mapping[str, Estimate]
     """By symbol: slope of log optimum against log compute over the range."""
+
+    def among(self, others: Sequence[Frontier]) -> Frontier:
+        """With the ranges over other laws' frontiers at the same amounts of compute."""
+        points = tuple(p.among([o.points[k] for o in others]) for k, p in enumerate(self.points))
+        exponents = {
+            s: e.among([o.exponents[s].value for o in others if s in o.exponents]) for s, e in self.exponents.items()
+        }
+        return Frontier(points, exponents)
 
 
 def allocate(surface: Surface, space: Space, amounts: Sequence[float], level: float) -> tuple[Allocation, ...]:

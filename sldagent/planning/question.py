@@ -17,6 +17,7 @@ from sldagent.planning.next_runs import NextRun, Region, next_runs
 from sldagent.planning.plans import Allocation, Frontier, allocate, cheapest, frontier
 from sldagent.planning.space import Space, axis, space
 from sldagent.planning.surface import Surface, layout_of_card, surface
+from sldagent.report.formula import formula_text
 
 FLOPS = "6*N*D"
 """Training compute of a dense transformer, N parameters on D tokens (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
@@ -55,18 +56,26 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out; one of `allocation` and `frontier`."""
+    """What came out; one of `allocation` and `frontier`.  Prints as on the command line."""
 
     law: str
+    formula: str
     target: str
     group: str | None
     cost: str | None
     allocation: Allocation | None
     frontier: Frontier | None
     others: Mapping[str, Mapping[str, float]]
-    """The optimum by the other laws of the short list."""
+    """The optimum by each other law of the short list, at the largest compute that was asked; their range is in every
+    estimate (``laws_low``, ``laws_high``)."""
     further: tuple[NextRun, ...]
     notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        from sldagent.report.plan import answer_text
+        from sldagent.report.tables import plain
+
+        return plain(answer_text(self))
 
 
 def answer(question: Question, law: Fitted, others: Sequence[Fitted] = (), table: Any = None) -> Answer:
@@ -74,10 +83,11 @@ def answer(question: Question, law: Fitted, others: Sequence[Fitted] = (), table
 
     Args:
         others: further laws of the same run, to see how far the optimum depends on the form.
-        table: the law's training rows, for intervals; None: where it was found, if it still lies there.
+        table: the law's training rows, for intervals; None: see `evidence`.
 
     Raises PlanError for a question that has no answer, naming what to change.
     """
+    _check(question)
     group, target = _group(law, question.group), _target(law, question.target)
     cost = _cost(law, question)
     rows = evidence(law, table, question.draws, question.seed) if question.draws else None
@@ -85,25 +95,40 @@ def answer(question: Question, law: Fitted, others: Sequence[Fitted] = (), table
     area = _space(law, question, cost)
     notes = [rows.missing] if rows and rows.missing else []
     allocation, curve = _solve(seen, area, question, law, cost)
-    shown = allocation if allocation is not None else (curve.points[-1] if curve else None)
-    assert shown is not None
+    shown = _shown(allocation, curve)
     _bounded(law, shown, question)
     notes += _warnings(law, shown)
+    asked = _by_others(others, group, target, question, cost, notes)
     more: tuple[NextRun, ...] = ()
     if question.next_runs:
         noise = float(rows.noise[group, target]) if rows is not None and rows.noise is not None else math.nan
         more = next_runs(seen, shown, _region(law, area, cost, question), question.next_runs, noise)
     return Answer(
         law.law,
+        formula_text(law.program.law),
         law.targets[target],
         law.groups[group] if len(law.groups) > 1 else None,
         None if area.cost is None else area.cost.text,
-        allocation,
-        curve,
-        _others(others, group, target, question, cost, notes),
+        None if allocation is None else allocation.among([a for a, _ in asked.values() if a is not None]),
+        None if curve is None else curve.among([c for _, c in asked.values() if c is not None]),
+        {name: _values(_shown(*said)) for name, said in asked.items()},
         more,
         tuple(notes),
     )
+
+
+def _check(question: Question) -> None:
+    asked = (question.compute, question.span, question.minimise or None, question.target_loss)
+    if sum(part is not None for part in asked) != 1:
+        raise PlanError(
+            "a plan answers one question: give one of compute, curve (two amounts), minimise (variables) and target_loss"
+        )
+    if question.compute is not None and not question.compute > 0:
+        raise PlanError(f"a compute of {question.compute:g} buys nothing: name a positive amount")
+    if question.span is not None and not 0 < question.span[0] < question.span[1]:
+        raise PlanError(f"the curve from {question.span[0]:g} to {question.span[1]:g} is not two positive amounts in order")
+    if not 0 < question.level < 1:
+        raise PlanError(f"an interval of {question.level:g} is not a share between 0 and 1: write for example 0.9")
 
 
 def _solve(
@@ -212,20 +237,29 @@ def _warnings(law: Fitted, plan: Allocation) -> list[str]:
     return out
 
 
-def _others(
+def _by_others(
     others: Sequence[Fitted], group: int, target: int, question: Question, cost: Cost | None, notes: list[str]
-) -> dict[str, dict[str, float]]:
-    """The optimum by each other law, at the largest compute that is asked."""
-    if question.target_loss is not None:
-        others = ()
-    out: dict[str, dict[str, float]] = {}
-    amount = question.span[1] if question.span else question.compute
+) -> dict[str, tuple[Allocation | None, Frontier | None]]:
+    """The same question to each other law, without resampling; one that has no answer leaves a note."""
+    out = {}
     for law in others:
         try:
-            seen = surface(law, group, target)
-            best = allocate(seen, _space(law, question, cost), [math.nan if amount is None else amount], question.level)[0]
+            found = _solve(surface(law, group, target), _space(law, question, cost), question, law, cost)
+            _bounded(law, _shown(*found), question)
         except PlanError as error:
             notes.append(f"{law.law}, of the short list, has no answer: {error}")
             continue
-        out[law.law] = {**{s: e.value for s, e in best.inputs.items()}, "prediction": best.prediction.value}
+        out[law.law] = found
     return out
+
+
+def _shown(allocation: Allocation | None, curve: Frontier | None) -> Allocation:
+    """The optimum, or the frontier's at its largest compute."""
+    if allocation is not None:
+        return allocation
+    assert curve is not None
+    return curve.points[-1]
+
+
+def _values(found: Allocation) -> dict[str, float]:
+    return {**{s: e.value for s, e in found.inputs.items()}, "prediction": found.prediction.value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
@@ -14,10 +14,10 @@ from sldagent.report.formula import formula_text
 from sldagent.report.tables import number, table
 
 
-def answer_text(found: Answer, law: Fitted) -> Iterator[str | RenderableType]:
+def answer_text(found: Answer) -> Iterator[str | RenderableType]:
     """The law, the optimum with its intervals, how much it matters, and what to beware of."""
     group = "" if found.group is None else f" (group {found.group})"
-    yield f"{found.target}{group} = {formula_text(law.program.law)}"
+    yield f"{found.target}{group} = {found.formula}"
     if found.cost is not None:
         yield f"cost of a run: {found.cost}"
     yield ""
@@ -29,7 +29,7 @@ def answer_text(found: Answer, law: Fitted) -> Iterator[str | RenderableType]:
         yield ""
         yield "By the other laws of the short list:"
         names = list(next(iter(found.others.values())))
-        rows = [(name, *(number(values[n], 5) for n in names)) for name, values in found.others.items()]
+        rows = [(name, *(number(values.get(n), 5) for n in names)) for name, values in found.others.items()]
         yield table(["law", *names], rows, numbers=names)
     if found.further:
         yield ""
@@ -66,9 +66,12 @@ def contest_text(
 def _allocation(plan: Allocation, target: str) -> Iterator[str | RenderableType]:
     if plan.compute is not None:
         yield f"compute {number(plan.compute, 5)}"
-    rows = [(name, number(e.value, 5), _interval(e), _rise(plan, name)) for name, e in plan.inputs.items()]
-    rows.append((target, number(plan.prediction.value, 6), _interval(plan.prediction), ""))
-    columns = ["", "optimum", "interval", "half / twice costs"]
+    spans = _spans(plan.prediction)
+    rows = []
+    for name, e in plan.inputs.items():
+        rows.append((name, number(e.value, 5), *(show(e) for show in spans.values()), _rise(plan, name)))
+    rows.append((target, number(plan.prediction.value, 6), *(show(plan.prediction) for show in spans.values()), ""))
+    columns = ["", "optimum", *spans, "half / twice costs"]
     yield table(columns, rows, numbers=columns[1:])
 
 
@@ -81,16 +84,27 @@ def _rise(plan: Allocation, name: str) -> str:
 
 def _frontier(curve: Frontier, target: str) -> Iterator[str | RenderableType]:
     names = list(curve.points[0].inputs)
+    spans = _spans(curve.points[0].prediction)
     rows = []
     for point in curve.points:
         cells = [number(point.compute, 4)]
         for e in (*point.inputs.values(), point.prediction):
-            cells += [number(e.value, 5), _interval(e)]
+            cells += [number(e.value, 5), *(show(e) for show in spans.values())]
         rows.append(tuple(cells))
-    columns = ["compute", *(c for name in (*names, target) for c in (name, f"{name} interval"))]
+    columns = ["compute", *(c for name in (*names, target) for c in (name, *(f"{name} {span}" for span in spans)))]
     yield table(columns, rows, numbers=columns)
     for name, e in curve.exponents.items():
-        yield f"{name} grows as compute**{number(e.value, 4)} ({_interval(e)})"
+        among = "" if e.laws_low is None else f"; by the laws of the short list {_among(e)}"
+        yield f"{name} grows as compute**{number(e.value, 4)} ({_interval(e)}{among})"
+
+
+def _spans(e: Estimate) -> dict[str, Callable[[Estimate], str]]:
+    """Columns beside every number: its interval, and where there is a short list, the range over it."""
+    return {"interval": _interval} if e.laws_low is None else {"interval": _interval, "short list": _among}
+
+
+def _among(e: Estimate) -> str:
+    return "-" if e.laws_low is None or e.laws_high is None else f"{number(e.laws_low, 4)} to {number(e.laws_high, 4)}"
 
 
 def _interval(e: Estimate) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table as RichTable
 
 
@@ -18,6 +18,8 @@ GAP = 3
 """Blanks between two columns."""
 FOLDED = 20
 """Text columns are folded to no fewer characters."""
+PLAIN_WIDTH = 120
+"""Columns of text that goes to no terminal."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -102,3 +104,19 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Seq
 def ratio(value: float) -> str:
     """``2.4x``."""
     return f"{value:.3g}x"
+
+
+def plain(items: Iterable[RenderableType]) -> str:
+    """Texts (taken literally: brackets are not markup) and tables as one text, `PLAIN_WIDTH` columns wide."""
+    import io
+
+    from rich.console import Console
+
+    written = io.StringIO()
+    # in a notebook, rich would show the text there and then instead of writing it, or write it with escape codes
+    console = Console(
+        file=written, width=PLAIN_WIDTH, highlight=False, force_jupyter=False, force_terminal=False, color_system=None
+    )
+    for item in items:
+        console.print(item, markup=False)
+    return written.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +18,9 @@ from scipy.optimize import brute, fmin
 import sldagent
 from sldagent.errors import PlanError
 from sldagent.fitted import Fitted
+from sldagent.jsonable import to_json
 from sldagent.planning.cost import read_cost
+from sldagent.planning.draws import evidence
 from sldagent.planning.plans import allocate, frontier
 from sldagent.planning.question import Question, answer
 from sldagent.planning.space import space
@@ -198,10 +201,107 @@ def test_optimum_beyond_the_data_is_named(law: Fitted) -> None:
 
 
 def test_rows_that_are_gone_leave_a_note(law: Fitted) -> None:
-    found = answer(Question(compute=1e22), law)
+    found = answer(Question(compute=1e22), replace(law, training=None))
     assert any("no intervals" in note for note in found.notes)
     assert found.allocation is not None
     assert found.allocation.prediction.low == found.allocation.prediction.high
+
+
+SUM = "E + A*N**-alpha + B*D**-beta + C*N**-gamma"
+
+
+def test_resamples_start_from_the_constants_of_the_law() -> None:
+    """Two terms in N that trade places fit alike: refits from anywhere else than the law's own constants may swap them."""
+    rng = np.random.default_rng(3)
+    rows = table(3)
+    rows["loss"] = 1.8 + 3e3 * rows["N"] ** -0.6 + 20 * rows["N"] ** -0.2 + 900 * rows["D"] ** -0.35
+    rows["loss"] *= np.exp(1e-4 * rng.normal(size=len(rows)))
+    fitted = sldagent.fit(rows, SUM, target="loss", variables=["N", "D"])
+    swapped = {"A": "C", "C": "A", "alpha": "gamma", "gamma": "alpha"}
+    other = replace(fitted, parameters={name: fitted.parameters[swapped.get(name, name)] for name in fitted.parameters})
+    first = float(fitted.parameters["alpha"][0] - fitted.parameters["gamma"][0])
+    assert abs(first) > 0.1
+    for law, sign in ((fitted, 1), (other, -1)):
+        draws = evidence(law, None, 20).draws
+        found = [float(d["alpha"][0] - d["gamma"][0]) for d in draws]
+        assert len(found) == 20
+        assert np.sign(np.median(found)) == sign * np.sign(first)
+
+
+OTHER = "A*N**-alpha + B*D**-beta"
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Fitted, Fitted]:
+    rows = table()
+    first, second = (sldagent.fit(rows, name, target="loss", variables=["N", "D"]) for name in ("chinchilla", OTHER))
+    return replace(first, others=(second,)), second
+
+
+def test_the_short_list_widens_every_estimate(pair: tuple[Fitted, Fitted]) -> None:
+    law, other = pair
+    found = answer(Question(compute=1e23, draws=0), law, law.others)
+    alone = answer(Question(compute=1e23, draws=0), other).allocation
+    assert found.allocation is not None
+    assert alone is not None
+    estimates = {**found.allocation.inputs, "prediction": found.allocation.prediction}
+    for name, estimate in estimates.items():
+        said = alone.prediction.value if name == "prediction" else alone.inputs[name].value
+        assert (estimate.laws_low, estimate.laws_high) == tuple(sorted((estimate.value, said)))
+        assert found.others[OTHER][name] == said
+    shown = json.loads(to_json(found))["allocation"]["inputs"]["N"]
+    assert shown["laws_low"] < shown["laws_high"]
+    assert alone.prediction.laws_low is None
+
+
+def test_frontiers_and_prices_have_the_range_of_the_short_list(pair: tuple[Fitted, Fitted]) -> None:
+    law, other = pair
+    curve = answer(Question(span=(1e21, 1e23), draws=0), law, law.others).frontier
+    alone = answer(Question(span=(1e21, 1e23), draws=0), other).frontier
+    assert curve is not None
+    assert alone is not None
+    slope = curve.exponents["N"]
+    assert sorted((slope.value, alone.exponents["N"].value)) == [slope.laws_low, slope.laws_high]
+    middle = curve.points[6].inputs["D"]
+    assert sorted((middle.value, alone.points[6].inputs["D"].value)) == [middle.laws_low, middle.laws_high]
+    price, by_other = (
+        answer(Question(target_loss=2.1, draws=0), each, each.others).allocation for each in (law, other)
+    )
+    assert price is not None
+    assert by_other is not None
+    cost = price.inputs["compute"]
+    assert sorted((cost.value, by_other.inputs["compute"].value)) == [cost.laws_low, cost.laws_high]
+
+
+def test_a_law_of_the_short_list_without_an_optimum_is_named_and_left_out(pair: tuple[Fitted, Fitted]) -> None:
+    law, other = pair
+    flat = sldagent.fit(table(), "E + B*D**-beta", target="loss", variables=["N", "D"])
+    found = answer(Question(compute=1e23, draws=0), law, (flat, other))
+    assert list(found.others) == [OTHER]
+    assert any("E + B*D**-beta, of the short list, has no answer" in note for note in found.notes)
+
+
+def test_the_api_plans_with_the_short_list_and_the_rows_of_the_law(pair: tuple[Fitted, Fitted]) -> None:
+    found = sldagent.plan(pair[0], compute=1e23, draws=40)
+    assert found.allocation is not None
+    size = found.allocation.inputs["N"]
+    assert size.low < size.value < size.high
+    assert size.laws_low is not None
+    shown = str(found)
+    assert "loss = E + A*N**-alpha + B*D**-beta" in shown
+    assert "short list" in shown
+    settings = sldagent.plan(pair[0], minimise="N", fix={"D": 1e10}, bounds={"N": (1e7, 1e9)}, draws=0).allocation
+    assert settings is not None
+    assert settings.edges == ("N",)
+    for asked, words in (
+        ({}, "a plan answers one question"),
+        ({"compute": 1e22, "target_loss": 2.0}, "a plan answers one question"),
+        ({"compute": -1.0}, "buys nothing"),
+        ({"curve": (2.0, 1.0)}, "not two positive amounts in order"),
+        ({"compute": 1e22, "level": 1.5}, "not a share between 0 and 1"),
+    ):
+        with pytest.raises(PlanError, match=words):
+            sldagent.plan(pair[0], **asked)
 
 
 def test_chinchilla_reanalysis(data_dir: Path) -> None:

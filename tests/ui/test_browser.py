@@ -139,9 +139,7 @@ def test_a_page_follows_its_run(file: Path, served: Served, watch: Any) -> None:
         page.locator('#front [data-k="1"]').wait_for()
         assert page.locator('input[value="live-000001-0"]').is_checked()  # what the reader did stays
         page.locator('input[value="live-000001-1"]').check()
-        page.get_by_role("button", name="Compare the two marked laws").click()
-        page.wait_for_url("**/compare?law=live-000001-0&law=live-000001-1")
-        page.go_back()
+        assert page.get_by_role("button", name="Compare the two marked laws").is_enabled()
         archive.finish_run(
             run, status="complete", choice=1, shortlist=[1, 0], reason="so", candidates=2, failures=0, seconds=1.0
         )

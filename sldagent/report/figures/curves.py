@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from sldagent.fitted import Fitted
 from sldagent.fitting.public import predict
 from sldagent.fitting.tape import layout_of
 from sldagent.report.figures.style import Role
-from sldagent.tasks.task import Task
+from sldagent.tasks.task import Task, inputs
 from sldagent.uncertainty.bootstrap import LEVEL
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Curve:
             return None
         try:
             with np.errstate(all="ignore"):
-                return self.fitted.interval_rows(points(task, X, group), self.level)
+                return self.fitted.interval_rows(inputs(task, X, group), self.level)
         except FitError:
             return None
 
@@ -65,15 +65,6 @@ class Curve:
         low, high = np.nanpercentile(values, [tail, 100.0 - tail], axis=0)
         low[few] = high[few] = np.nan
         return low, high
-
-
-def points(task: Task, X: FloatArray, group: IntArray) -> Task:
-    """Inputs without measurements, under the roles of a task."""
-    n = len(X)
-    return replace(
-        task, X=X, Y=np.full((n, len(task.targets)), np.nan), group=group, split=np.full(n, "train"), run=None,
-        noise_scale=np.ones(n), at=None,
-    )  # fmt: skip
 
 
 def group_order(task: Task, choice: Curve) -> list[int]:

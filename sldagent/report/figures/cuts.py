@@ -82,12 +82,12 @@ def _draw(axes: Axes, *, laws: Sequence[CutErrors], names: Sequence[str]) -> Non
                 if math.isfinite(inside):
                     axes.plot([inside, beyond], [y, y], color=look.colour, lw=0.7, alpha=0.6, zorder=2)
                 hollow = look.mark in ("^", "v")
-                axes.scatter(
-                    [beyond], [y], marker=look.mark or "o", s=16, lw=0.8, zorder=4,
-                    **({"c": look.colour} if look.mark == "x" else
-                       {"facecolors": "none" if hollow else look.colour, "edgecolors": look.colour}),
+                axes.plot(
+                    [beyond], [y], ls="none", marker=look.mark or "o", ms=4, mew=0.8, color=look.colour,
+                    mfc="none" if hollow else look.colour, zorder=4,
                 )  # fmt: skip
-    axes.set_yticks(range(len(names)), [textwrap.shorten(n, 34, placeholder="...") for n in names], fontsize=SMALL)
+    short = [textwrap.shorten(n, 34, placeholder="...") for n in names]
+    axes.set_yticks(range(len(names)), short, fontsize=SMALL, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     for place in range(1, len(names)):
         axes.axhline(place - 0.5, color="#DDDDDD", lw=0.5, zorder=0)

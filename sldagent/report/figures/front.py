@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sldagent.archive.records import CandidateRow
 from sldagent.report.figures.plot import Panel, Plot
@@ -16,6 +17,7 @@ from sldagent.report.figures.style import AXIS, CATALOGUE, LOOKS, SMALL, TEXT, T
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FloatArray = NDArray[np.float64]
 MARKS: dict[Role, tuple[str, float]] = {"choice": ("*", 150.0), "second": ("D", 34.0), "third": ("s", 34.0)}
 SIZE = (5.2, 3.7)
 _TICKS = tuple(m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5))
@@ -87,13 +89,23 @@ def _draw(
     axes.minorticks_off()
     axes.set_ylim(low, high)
     _name_published(axes, published, shortlist, low, high)
-    right = axes.secondary_yaxis("right", functions=(lambda x: np.exp(x / 2), lambda z: 2 * np.log(np.maximum(z, 1e-300))))
+    right = axes.secondary_yaxis("right", functions=(_root, _log_square))
     right.set_yticks([t for t in _TICKS if low < 2 * math.log(t) < high])
     right.yaxis.set_major_formatter("{x:g}")
     right.minorticks_off()
     right.tick_params(labelsize=SMALL, width=0.5)
     right.set_ylabel("root mean square error / training spread", fontsize=TEXT)
     right.spines["right"].set_visible(True)
+
+
+def _root(x: Any) -> FloatArray:
+    """Root mean square error of X."""
+    return np.asarray(np.exp(np.asarray(x, dtype=float) / 2))
+
+
+def _log_square(error: Any) -> FloatArray:
+    """X of a root mean square error."""
+    return np.asarray(2 * np.log(np.maximum(np.asarray(error, dtype=float), 1e-300)))
 
 
 def _limits(

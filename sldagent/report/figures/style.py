@@ -22,7 +22,6 @@ must beat."""
 Mark = Literal["o", "^", "v", "x", "D", "s", "*", ""]
 SMALL, TEXT = 6.5, 7.5
 """Points of numbers and of labels."""
-FAMILY = ("DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -78,13 +77,13 @@ def empty_axes(figure: Figure, *place: int) -> Axes:
 
 
 def plain(figure: Figure) -> Figure:
-    """The figure with every text taken as it is, in a font that every browser has something like."""
-    from matplotlib.text import Text
-
-    for item in figure.findobj(Text):
-        if isinstance(item, Text):
-            item.set_parse_math(False)
-            item.set_fontfamily(list(FAMILY[:1]))
+    """The figure with every text taken as it is; numbers on axes are this package's own and hold no dollar sign."""
+    texts = [text for legend in figure.legends for text in legend.get_texts()]
+    texts += list(figure.texts)
+    for axes in figure.axes:
+        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+    for text in texts:
+        text.set_parse_math(False)
     return figure
 
 

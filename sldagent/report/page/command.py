@@ -32,9 +32,9 @@ def discover_command(run: RunRecord, origin: Origin, candidates: int) -> str:
     words = ["sldagent", "discover", origin.source]
     for name, option in (("targets", "target"), ("variables", "variables"), ("group", "group"),
                          ("split_column", "split-column")):  # fmt: skip
-        value = origin.roles.get(name)
-        if value is not None:
-            words += [f"--{option}", value if isinstance(value, str) else ",".join(map(str, value))]
+        given = origin.roles.get(name)
+        if given is not None:
+            words += [f"--{option}", given if isinstance(given, str) else ",".join(map(str, given))]
     if origin.data:
         words += ["--data", origin.data]
     if origin.at:
@@ -43,9 +43,9 @@ def discover_command(run: RunRecord, origin: Origin, candidates: int) -> str:
     if origin.jail != "auto":
         words += ["--jail", origin.jail]
     for name, value in changed(run.config).items():
-        option = _OPTIONS.get(name)
         for item in value if isinstance(value, (list, tuple)) else (value,):
-            words += [] if option is None else [option, f"{item:g}" if isinstance(item, float) else str(item)]
+            if name in _OPTIONS:
+                words += [_OPTIONS[name], f"{item:g}" if isinstance(item, float) else str(item)]
     if run.config.get("blind_names"):
         words.append("--blind-names")
     return shlex.join(words)

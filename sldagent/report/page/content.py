@@ -40,7 +40,7 @@ def _lead(evidence: Evidence) -> tuple[Block, ...]:
     if not evidence.chosen and evidence.choice is not None:
         blocks.append(
             Paragraph(
-                "The run has not made its choice: what stands here is what the rule of choice says of the candidates so far.",
+                "The run has not made its choice: what stands here is what the rule of choice says of those so far.",
                 strong=True,
             )
         )

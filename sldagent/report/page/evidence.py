@@ -14,8 +14,9 @@ from sldagent.archive.store import Archive
 from sldagent.chat.ledger import Amount
 from sldagent.chat.prices import NANO
 from sldagent.errors import ArchiveError, ConfigError, SldagentError
-from sldagent.evaluation.choice import FAR, choose
+from sldagent.evaluation.choice import FAR, believed, choose
 from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.search import CATALOGUE
 from sldagent.fitted import Fitted, from_candidate
 from sldagent.origin import load_again
@@ -115,7 +116,7 @@ class Evidence:
     def beyond(self) -> Beyond | None:
         """Predictions of the short list ten times beyond the data."""
         laws = [law.fitted for law in self.shortlist]
-        return predict_beyond(laws, TEN_TIMES) if laws else None
+        return predict_beyond(laws, TEN_TIMES, self.train) if laws else None
 
 
 def gather(
@@ -206,9 +207,15 @@ def _grounds(
 def _best_so_far(archive: Archive, run: str, rows: Sequence[CandidateRow]) -> tuple[tuple[int, ...], str]:
     """What the rule of choice says of the candidates so far."""
     usable = sorted((r for r in rows if r.valid and not r.failure and math.isfinite(r.x)), key=lambda r: (r.x, r.k))
-    near = [r.k for r in usable[:NEAR] if r.x <= usable[0].x + FAR or len(usable) <= LISTED]
+    if not usable:
+        return (), ""
+    # Only laws that the rule can pick, or that it measures others by, are read in full.
+    light = [(r.k, Evaluation(x=r.x, mdl=r.mdl, train_r2=r.train_r2)) for r in usable]
+    by_x = [(k, e.x) for k, e in believed(light)]
+    near = [k for k, x in by_x[:NEAR] if x <= by_x[0][1] + FAR]
+    shortest = min(usable, key=lambda r: (r.mdl, r.k)).k
     catalogue = [r.k for r in usable if r.operator == CATALOGUE]
-    ks = list(dict.fromkeys([*near, *[r.k for r in usable[:LISTED]], *catalogue]))
+    ks = list(dict.fromkeys([*near, *(k for k, _ in by_x[:LISTED]), shortest, *catalogue]))
     found = choose([(c.k, c.evaluation) for c in archive.laws(run, ks)], catalogue)
     return ((), "") if found is None else (found.shortlist, found.reason)
 

@@ -31,6 +31,8 @@ from sldagent.report.page.blocks import (
 )
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+LONG = 30
+"""Code of more characters is given room in tables, and broken into lines."""
 STYLE = Path(__file__).with_name("style.css")
 
 
@@ -124,7 +126,10 @@ def _right(number: bool) -> str:
 
 
 def _cell(value: Cell) -> str:
-    return f"<code>{escaped(value.text)}</code>" if isinstance(value, Mono) else escaped(value)
+    if not isinstance(value, Mono):
+        return escaped(value)
+    long = ' class="long"' if len(value.text) > LONG else ""
+    return f"<code{long}>{escaped(value.text)}</code>"
 
 
 def _picture(picture: Picture) -> str:
@@ -132,7 +137,7 @@ def _picture(picture: Picture) -> str:
     plot = picture.plot
     heads = [p.head for p in plot.panels]
     figures = plot.pieces()
-    single = " single" if len(figures) == 1 else ""
+    single = (" single square" if plot.square else " single") if len(figures) == 1 else ""
     cells = []
     for number, (head, figure) in enumerate(zip(heads, figures, strict=True)):
         what = ", ".join(part for part in (plot.alt or plot.title, head.replace("\n", ", ")) if part)
@@ -142,7 +147,7 @@ def _picture(picture: Picture) -> str:
     keys = "".join(f"<li>{_swatch(key)}{escaped(key.label)}</li>" for key in plot.keys)
     legend = f"<ul class='legend'>{keys}</ul>" if keys else ""
     text = f"<figcaption>{escaped(picture.caption)}</figcaption>" if picture.caption else ""
-    return f'<figure id="{picture.name}">{legend}<div class="panels{single}">{"".join(cells)}</div>{text}</figure>'
+    return f'<figure id="figure-{picture.name}">{legend}<div class="panels{single}">{"".join(cells)}</div>{text}</figure>'
 
 
 def _swatch(key: Key) -> str:
@@ -161,7 +166,7 @@ def _swatch(key: Key) -> str:
             "x": f'<path d="M10.5 2.5 17.5 9.5M17.5 2.5 10.5 9.5" {hollow}/>',
             "D": f'<path d="M14 1.8 18.2 6 14 10.2 9.8 6Z" {solid}/>',
             "s": f'<rect x="10.8" y="2.8" width="6.4" height="6.4" {solid}/>',
-            "*": f'<path d="M14 0.5 15.4 4.3 19.5 4.4 16.3 6.9 17.4 10.9 14 8.6 10.6 10.9 11.7 6.9 8.5 4.4 12.6 4.3Z" {solid}/>',
+            "*": f'<path d="M14 .5 15.4 4.3 19.5 4.4 16.3 6.9 17.4 11 14 8.6 10.6 11 11.7 6.9 8.5 4.4 12.6 4.3Z" {solid}/>',
         }[look.mark or "o"]
     return f'<svg viewBox="0 0 28 12" width="28" height="12" aria-hidden="true">{shape}</svg>'
 

@@ -53,7 +53,7 @@ def write_figures(page: Page, folder: Path, form: str) -> list[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, ExportError):
             raise
-        raise ExportError(f"cannot write into the folder '{folder}': {error.strerror or error}; choose another one") from None
+        raise ExportError(f"cannot write into '{folder}': {error.strerror or error}; choose another folder") from None
     return [folder / name for name in drawn]
 
 
@@ -62,7 +62,7 @@ def check_place(path: Path) -> None:
     if path.is_dir():
         raise ExportError(f"cannot write '{path}': it is a folder; name a file in it with -o")
     if not path.parent.is_dir():
-        raise ExportError(f"cannot write '{path}': there is no folder '{path.parent}'; make it first, or name another with -o")
+        raise ExportError(f"cannot write '{path}': there is no folder '{path.parent}'; make it first, or name another")
 
 
 def check_folder(folder: Path) -> None:

@@ -79,7 +79,8 @@ def extrapolation(evidence: Evidence) -> Section | None:
         blocks.append(Paragraph(f"No two rows differ in {names} alone, so no line is drawn along it; see below."))
     alt = f"Predicted against measured {_targets(evidence)}"
     scatter = scatter_plot(task, curves[:1], "Predicted against measured")
-    blocks.append(Picture("scatter", _described(scatter, alt), "The choice's fit to all training rows; on the line is exact."))
+    text = "The choice's fit to all training rows; on the line is exact."
+    blocks.append(Picture("scatter", _described(scatter, alt), text))
     text = (
         f"The shaded band holds {LEVEL:.0%} of new measurements if the choice is right: noise, uncertain constants, the "
         "short list's disagreement, and how errors grew beyond the kept rows of the cuts."
@@ -163,13 +164,14 @@ def _comparison(evidence: Evidence) -> list[Block]:
         beyond = [number(errors[v].extrapolation, 3) if v in errors else "-" for v in variables]
         mark = "" if e.valid else " (may not be chosen)"
         name = law.name or law.fitted.law
-        rows.append((role, Mono(name), number(e.complexity), number(e.x, 3) + mark, number(e.x_se, 2), number(e.mdl), *beyond))
+        figures = (number(e.complexity), number(e.x, 3) + mark, number(e.x_se, 2), number(e.mdl))
+        rows.append((role, Mono(name), *figures, *beyond))
     rows += [_baseline(line, variables) for line in evidence.baselines]
     columns = ["", "law", "C", "X", "± se", "MDL", *(f"error beyond, {v}" for v in variables)]
     hidden = len(evidence.published) - SHOWN_PUBLISHED
     more = f" {hidden} more published laws did worse." if hidden > 0 else ""
-    text = f"Root mean square errors on the rows held out, in units of the target's training spread, by the cut's variable.{more}"
-    return [Paragraph(text), grid(columns, rows, columns[2:])]
+    text = "Root mean square errors on the rows held out, in units of the target's training spread, by the cut's variable."
+    return [Paragraph(text + more), grid(columns, rows, columns[2:])]
 
 
 def _baseline(line: Line, variables: tuple[str, ...]) -> tuple[str, ...]:

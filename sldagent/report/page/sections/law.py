@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +13,12 @@ from sldagent.laws.program import Law as Form
 from sldagent.report.build import TEN_TIMES, source_formula
 from sldagent.report.formula import exponents, filled_law
 from sldagent.report.page.blocks import Block, Folded, Formula, Mono, Pairs, Paragraph, Section, grid
-from sldagent.report.page.evidence import Evidence
+from sldagent.report.page.evidence import Evidence, Law
 from sldagent.report.parameters import on_bound, parameter_lines, span_text
 from sldagent.report.tables import number
 
 SHOWN_GROUPS = 6
-LONG = 40
+LONG = 48
 """Longer tables are folded."""
 SHOWN_ANCESTORS = 30
 
@@ -49,8 +51,8 @@ def the_law(evidence: Evidence) -> Section:
     if evaluation.rank_deficient:
         blocks.append(
             Paragraph(
-                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: predictions inside the "
-                "data are not touched by that, single values are.",
+                f"The rows leave {evaluation.rank_deficient} direction(s) of its parameters undetermined: "
+                "that does not touch predictions inside the data, but single values.",
                 strong=True,
             )
         )
@@ -122,38 +124,54 @@ def _scorings(evidence: Evidence) -> list[Block]:
 
 
 def parameters(evidence: Evidence) -> Section | None:
-    """Values with their intervals."""
+    """Values with their intervals: shared ones first, then a row for each group."""
     choice = evidence.choice
     if choice is None:
         return None
-    law, form = choice.fitted, choice.fitted.program.law
-    powers, bounds = exponents(form), choice.record.evaluation.at_bounds
-    rows = []
+    law = choice.fitted
+    shared, own = [], []
     for group, label, name, index in parameter_lines(law):
+        value = number(float(law.parameters[name][index]), 5)
         interval = evidence.intervals.get(name)
-        notes = ["exponent"] if name in powers else []
-        if name in bounds and on_bound(form.parameter(name), law.parameters[name])[index]:
-            notes.append("at its bound")
-        if not group and len(law.groups) > 1:
-            notes.append("shared by all groups")
         span = "-" if interval is None else span_text(interval, index)
-        rows.append((group, Mono(label), number(float(law.parameters[name][index]), 5), span, ", ".join(notes)))
-    columns = ["group", "parameter", "value", "90 % interval", ""]
-    if len(law.groups) == 1:
-        columns, short = columns[1:], [row[1:] for row in rows]
-    else:
-        short = [tuple(row) for row in rows]
-    table = grid(columns, short, columns[-3:-1])
-    told = (
-        "Intervals: the central 90 % of refits to resampled training rows."
-        if evidence.intervals
-        else "No intervals: they need refits to the training rows."
-    )
+        notes = _notes(choice, name, index)
+        if group:
+            own.append((group, label, f"{value} ({span})" + (f", {notes}" if notes else "")))
+        else:
+            shared.append((Mono(label), value, span, notes))
+    blocks: list[Block] = []
+    if shared:
+        whole = " (shared by all groups)" if len(law.groups) > 1 else ""
+        blocks += _long(("parameter" + whole, "value", "90 % interval", ""), shared, ("value", "90 % interval"), "values")
+    if own:
+        labels = list(dict.fromkeys(label for _, label, _ in own))
+        cells = {(group, label): cell for group, label, cell in own}
+        groups = list(dict.fromkeys(group for group, _, _ in own))
+        rows = [(group, *(cells.get((group, label), "-") for label in labels)) for group in groups]
+        blocks += _long(("group", *labels), rows, labels, "groups")
+    told = "Intervals: the central 90 % of refits to resampled training rows."
+    if not evidence.intervals:
+        told = "No intervals: they need refits to the training rows."
+    return Section("parameters", "Parameters", (*blocks, Paragraph(told)))
+
+
+def _notes(choice: Law, name: str, index: tuple[int, ...]) -> str:
+    """What else there is to say of a value."""
+    form, values = choice.fitted.program.law, choice.fitted.parameters[name]
+    notes = ["exponent"] if name in exponents(form) and len(values) == 1 else []
+    if name in choice.record.evaluation.at_bounds and on_bound(form.parameter(name), values)[index]:
+        notes.append("at its bound")
+    return ", ".join(notes)
+
+
+def _long(
+    columns: Sequence[str], rows: Sequence[tuple[Any, ...]], numbers: Sequence[str], what: str
+) -> list[Block]:
+    """A table, its end folded where it is long."""
     if len(rows) <= LONG:
-        return Section("parameters", "Parameters", (table, Paragraph(told)))
-    few = grid(columns, short[:LONG], columns[-3:-1])
-    rest = Folded(f"The other {len(rows) - LONG} values", (grid(columns, short[LONG:], columns[-3:-1]),))
-    return Section("parameters", "Parameters", (few, rest, Paragraph(told)))
+        return [grid(columns, rows, numbers)]
+    rest = Folded(f"The other {len(rows) - LONG} {what}", (grid(columns, rows[LONG:], numbers),))
+    return [grid(columns, rows[:LONG], numbers), rest]
 
 
 def lineage(evidence: Evidence) -> Section | None:

@@ -42,10 +42,20 @@ def _columns(card: Any) -> Block:
         role = v["role"] + (" (a logarithm)" if v["log"] else "")
         rows.append((Mono(v["symbol"]), v["name"], role, v.get("unit") or "", span, v.get("description") or ""))
     for t in card["targets"]:
-        low, high = (number(end) if end is not None else "any" for end in t["range"])
-        span = "any value" if low == high == "any" else f"may be {low} to {high}"
+        span = _allowed(*t["range"])
         rows.append(("", t["name"], "target", t.get("unit") or "", span, t.get("description") or ""))
     return grid(["in laws", "column", "role", "unit", "training rows", "meaning"], rows)
+
+
+def _allowed(low: float | None, high: float | None) -> str:
+    """What a law may predict, in words."""
+    if low is None and high is None:
+        return "a law may predict any value"
+    if high is None:
+        return f"a law may predict {number(low)} or more"
+    if low is None:
+        return f"a law may predict {number(high)} or less"
+    return f"a law may predict {number(low)} to {number(high)}"
 
 
 def _rows(evidence: Evidence, card: Any) -> Block:
@@ -57,13 +67,16 @@ def _rows(evidence: Evidence, card: Any) -> Block:
     groups = [str(g) for g in card.get("groups") or ()]
     if len(groups) > 1:
         some = ", ".join(groups[:SHOWN_GROUPS]) + (", ..." if len(groups) > SHOWN_GROUPS else "")
-        items.append(("Groups", f"{len(groups)} of column '{card.get('group_column')}' (one form, constants for each): {some}"))
+        column = card.get("group_column")
+        items.append(("Groups", f"{len(groups)} of column '{column}' (one form, constants for each): {some}"))
     for name, members in (card.get("vectors") or {}).items():
         items.append((f"Vector {name}", ", ".join(members)))
     kind = card.get("noise", {}).get("kind", "constant")
     column = card.get("noise", {}).get("column")
     items.append(("Noise", f"by column '{column}'" if column else kind))
-    where = "predictions are wanted where the table of inputs says" if run.mode == "targeted" else "not told where"
+    where = "predictions are wanted where the table of inputs says"
+    if run.mode != "targeted":
+        where = "the search was not told where predictions are wanted"
     items.append(("Mode", f"{run.mode}: {where}"))
     return Pairs(tuple(items))
 
@@ -71,9 +84,9 @@ def _rows(evidence: Evidence, card: Any) -> Block:
 def _cuts(evidence: Evidence) -> list[Block]:
     """How laws are judged, and the cuts that judge them."""
     text = (
-        "A law is judged by how it extrapolates: on every cut the rows of larger scale are held out, its constants are fitted "
-        "to the smaller ones, and X is the mean logarithm of the squared error on the rows held out, in units of the target's "
-        "spread (lower is better; X = -4.6 is an error of a tenth of the spread)."
+        "A law is judged by how it extrapolates: on every cut the rows of larger scale are held out, its constants are "
+        "fitted to the smaller ones, and X is the mean logarithm of the squared error on the rows held out, in units of the "
+        "target's spread (lower is better; X = -4.6 is an error of a tenth of the spread)."
     )
     grounds = evidence.grounds
     if grounds is None:

@@ -23,6 +23,8 @@ from sldagent.report.page.command import (
 from sldagent.report.page.evidence import Evidence
 from sldagent.report.tables import number
 
+OPERATORS = 12
+"""Operators shown at first."""
 EXAMPLE = 160
 """Characters of a failure's example."""
 
@@ -60,11 +62,15 @@ def tried(evidence: Evidence) -> Section:
     blocks: list[Block] = [Picture("progress", plot)]
     columns = ["operator", "children", "failures", "better than all parents", "best X"]
     rows = [tuple("-" if v is None else v for v in row) for row in evidence.queries["operators"][1]]
-    blocks += [Paragraph("By operator:"), grid(columns, rows, columns[1:])]
+    blocks += [Paragraph("By operator:"), grid(columns, rows[:OPERATORS], columns[1:])]
+    if len(rows) > OPERATORS:
+        rest = grid(columns, rows[OPERATORS:], columns[1:])
+        blocks.append(Folded(f"{len(rows) - OPERATORS} more operators and combinations", (rest,)))
     failures = evidence.queries["failures"][1]
     if failures:
         shown = [(str(r[0]), r[1], f"{run.run}-{r[2]}", _short(str(r[3] or ""))) for r in failures]
-        blocks += [Paragraph("Not used, by reason:"), grid(["reason", "candidates", "first", "example"], shown, ["candidates"])]
+        columns = ["reason", "candidates", "first", "example"]
+        blocks += [Paragraph("Not used, by reason:"), grid(columns, shown, ["candidates"])]
     models = evidence.queries["models"][1]
     if models:
         columns = ["model", "operator", "asked", "programs", "promises", "kept", "tokens", "US$"]
@@ -162,10 +168,11 @@ def reproduce(evidence: Evidence) -> Section:
         said = ", ".join(f"{name} = {value}" for name, value in extra.items())
         blocks.append(Paragraph(f"Set in Python, beyond the command line's options: {said}."))
     if run.config.get("llm"):
-        blocks.append(Paragraph("Models answer anew each time. From the recorded answers, offline, the same run comes again:"))
+        blocks.append(Paragraph("Models answer anew each time. The recorded answers give the same run again, offline:"))
         blocks.append(Code(replay_command(run, evidence.place)))
     if evidence.seeds or evidence.references:
-        blocks.append(Paragraph("The run was also given programs to begin with (--seed-program), which the archive holds."))
+        text = "The run was also given programs to begin with (--seed-program), which the archive holds."
+        blocks.append(Paragraph(text))
     blocks += [Paragraph("This page again:"), Code(report_command(run, evidence.place))]
     settings = grid(["setting", "value"], [(Mono(k), str(v)) for k, v in sorted(run.config.items())])
     blocks.append(Folded(f"All settings ({len(changed(run.config))} changed from their defaults)", (settings,)))
