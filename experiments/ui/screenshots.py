@@ -42,8 +42,7 @@ def pages(archive: Archive, name: str) -> dict[str, str]:
 def shoot(page: Any, address: str, file: Path, height: int | None) -> None:
     page.goto(address)
     # Drawings further down are loaded when they come near.
-    page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
-    page.wait_for_function("[...document.images].every(i => i.complete)")
+    page.evaluate("() => Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode(); }))")
     clip = None if height is None else {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
     page.screenshot(path=file, full_page=True, clip=clip)
 

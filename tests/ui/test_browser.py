@@ -110,8 +110,7 @@ def test_a_point_of_the_front_shows_its_law(served: Served, watch: Any) -> None:
     assert page.locator("h1").inner_text().startswith(f"Law {number}")
     assert page.locator("#formula math").count() >= 1
     drawing = page.locator("#fit img").first
-    drawing.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#fit img').naturalWidth > 0")
+    drawing.evaluate("image => image.decode()")
     assert page.locator("#lineage svg .box.self").count() == 1
 
 
