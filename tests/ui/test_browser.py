@@ -167,9 +167,11 @@ def test_the_sql_form_reads_and_refuses_to_write(file: Path, served: Served, wat
     page.goto(f"{served.address}/sql")
     page.get_by_label(":run").fill("small")
     page.get_by_role("button", name="Ask").click()
+    page.locator("#answer tbody tr").first.wait_for()
     assert page.locator("#answer tbody tr").count() > 1
     page.get_by_label("Query").fill("DELETE FROM run")
     page.get_by_role("button", name="Ask").click()
+    page.locator("#answer [role=alert]").wait_for()
     assert "only reading is possible" in page.locator("#answer [role=alert]").inner_text()
     with Archive.open(str(file), read_only=True) as archive:
         assert archive.run("small").candidates == 7

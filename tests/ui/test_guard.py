@@ -48,7 +48,7 @@ def test_every_answer_is_sealed(archive_file: Path, client_of: Client) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["x-frame-options"] == "DENY"
         assert "access-control-allow-origin" not in headers
 
