@@ -51,8 +51,8 @@ def test_the_wheel_ships_what_stands_beside_the_package(wheel: Path) -> None:
     assert "experiments/tiny_lm/tiny_lm.csv" in shipped
     assert "experiments/sldbench/cards/moe.toml" in shipped
     assert "sandbox/tape.py" in shipped
-    assert {"ui/templates/base.html", "ui/static/ui.css", "ui/static/ui.js"} <= shipped
     assert "sldagent/laws/catalogue.toml" in names
+    assert {f"sldagent/ui/{n}" for n in ("templates/base.html", "static/ui.css", "static/ui.js")} <= set(names)
     assert not [n for n in names if n.endswith((".pyc", ".db", ".nbi", ".nbc"))]
 
 

@@ -16,11 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from sldagent.archive.watch import RunLine
 from sldagent.errors import ArchiveError, ArchiveUnavailable, SldagentError
-from sldagent.resources import shipped
 from sldagent.ui import questions
 from sldagent.ui.guard import Guard, Policy
 from sldagent.ui.laws import LawPages
-from sldagent.ui.render import Renderer, unchanged
+from sldagent.ui.render import FILES, Renderer, unchanged
 from sldagent.ui.run import PARTS, law_path, run_path, view
 from sldagent.ui.source import Source
 
@@ -43,7 +42,7 @@ def make_app(source: Source, policy: Policy) -> Starlette:
         Route("/compare", laws.compare),
         Route("/sql", pages.sql, methods=["GET"]),
         Route("/sql", pages.sql_form, methods=["POST"]),
-        Mount("/static", StaticFiles(directory=shipped("ui") / "static")),
+        Mount("/static", StaticFiles(directory=FILES / "static")),
     ]
 
     def refused(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -11,18 +12,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sldagent import __version__
-from sldagent.resources import shipped
 from sldagent.ui.charts import lineage_chart, swatch
 from sldagent.ui.run import PARTS, law_path, run_path
 from sldagent.ui.words import FILTERS, percent
 
+FILES = Path(__file__).parent
+"""Of the templates and of what the browser loads."""
+
 
 class Renderer:
-    """Renders the templates in ``ui/templates``."""
+    """Renders the templates in ``templates/``."""
 
     def __init__(self, place: str) -> None:
         self._environment = Environment(
-            loader=FileSystemLoader(shipped("ui") / "templates"), autoescape=True, undefined=StrictUndefined,
+            loader=FileSystemLoader(FILES / "templates"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
         self._environment.filters.update(FILTERS)

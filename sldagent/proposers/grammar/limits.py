@@ -202,10 +202,10 @@ def _image(e: Expr, parts: list[Interval]) -> Interval:
 
 def _corners(a: float, b: float, c: float, d: float) -> Interval:
     products = [0.0 if x == 0 or y == 0 else x * y for x in (a, b) for y in (c, d)]
-    low = min(products)
-    if low == 0.0 and a > 0 and c > 0:
-        low = TINY  # underflow of two positive numbers
-    return low, max(products)
+    low, high = min(products), max(products)
+    if a > 0 and c > 0:  # what underflows is positive still
+        low, high = max(low, TINY), max(high, TINY)
+    return low, high
 
 
 def _exp(x: float) -> float:
