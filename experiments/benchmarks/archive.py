@@ -35,7 +35,10 @@ BIG, SMALL_RUNS, SMALL, CUTS = "big-000000", 200, 100, 8
 REPEATS = 15
 MOST = 10_000.0
 """Milliseconds after which a question is not asked again."""
-CARD = '{"name": "synthetic", "groups": ["all"], "targets": [{"name": "loss"}], "vectors": {}}'
+CARD = (
+    '{"name": "synthetic", "groups": ["all"], "targets": [{"name": "loss", "range": [null, null]}], "variables": [], '
+    '"vectors": {}}'
+)
 SOURCE = """def law(N, E, A, a):
     return E + A * N**-a
 

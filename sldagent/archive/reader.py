@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from sldagent.archive import check, checkpoints, query, read, references
 from sldagent.archive.engine import Address, reading
-from sldagent.archive.query import Answer
+from sldagent.archive.query import UNLIMITED, Answer, Limits
 from sldagent.archive.records import (
     CandidateRecord,
     CandidateRow,
@@ -20,6 +20,7 @@ from sldagent.archive.records import (
     ScoringRecord,
 )
 from sldagent.archive.trouble import explained
+from sldagent.archive.watch import Watcher
 
 
 class Reader:
@@ -120,10 +121,14 @@ class Reader:
         with self._read() as connection:
             return read.scorings(connection)
 
-    def query(self, sql: str, values: Mapping[str, Any] | None = None) -> Answer:
+    def watcher(self) -> Watcher:
+        """Looks at runs while they work."""
+        return Watcher(self._read)
+
+    def query(self, sql: str, values: Mapping[str, Any] | None = None, limits: Limits = UNLIMITED) -> Answer:
         """(column names, rows) of one SQL statement that only reads; `values` fill ``:name`` placeholders.
 
-        Raises ArchiveError for a mistake in the SQL, more than one statement, or an attempt to change
-        anything.
+        Raises ArchiveError for a mistake in the SQL, more than one statement, an attempt to change anything, or a
+        statement that took longer than `limits` allows.
         """
-        return query.ask(self._address, self._engine, sql, values or {})
+        return query.ask(self._address, self._engine, sql, values or {}, limits)

@@ -135,6 +135,12 @@ def taken(session: SessionRecord | None) -> RunTaken:
     )
 
 
+def session_records(connection: Connection, run: str) -> tuple[SessionRecord, ...]:
+    """All sessions of a run, in order."""
+    query = select(*SessionRow.__table__.columns).where(SessionRow.run == run).order_by(SessionRow.n)
+    return tuple(_record(row) for row in connection.execute(query).mappings())
+
+
 def _newest(connection: Connection, run: str) -> SessionRecord | None:
     query = select(*SessionRow.__table__.columns).where(SessionRow.run == run).order_by(SessionRow.n.desc()).limit(1)
     row = connection.execute(query).mappings().first()
@@ -156,9 +162,8 @@ class SessionStore:
 
     def of_run(self, run: str) -> list[SessionRecord]:
         """All sessions of a run, in order; none for a run of an older release."""
-        query = select(*SessionRow.__table__.columns).where(SessionRow.run == run).order_by(SessionRow.n)
         with self._read("read sessions") as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return list(session_records(connection, run))
 
     def origin(self, run: str) -> Origin | None:
         """What the run was started on; None for a run of an older release."""

@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "show": "show one law: formula, parameters, error per cut, ancestry",
     "report": "write a run up as one HTML page, as Markdown, or as single figures",
     "compare": "compare two laws, on the same cuts and ten times beyond the data",
+    "ui": "show the archive as a local web page, live while a run works",
     "sql": "ask the archive in SQL (read-only)",
     "archive": "care for the archive: upgrade, check, copy, backup, prune",
     "fit": "fit one given law to a table",

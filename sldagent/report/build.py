@@ -11,6 +11,7 @@ import numpy as np
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
+from sldagent.errors import LawError
 from sldagent.evaluation.baseline import persistence, power_law
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.result import CutScore, Evaluation
@@ -217,6 +218,11 @@ def law_summary(law: str, record: CandidateRecord, groups: tuple[str, ...]) -> d
 
 
 def source_formula(record: CandidateRecord) -> str:
-    """The formula in the parameters that were fitted (the canonical one in the record may have merged some); '' where a
-    model wrote none."""
-    return "" if not record.source else formula_text(parse_program(record.source).law)
+    """The formula in the parameters that were fitted (the canonical one in the record may have merged some); that one where
+    the text is not in the language; '' where a model wrote none."""
+    if not record.source:
+        return ""
+    try:
+        return formula_text(parse_program(record.source).law)
+    except LawError:
+        return record.formula
