@@ -19,7 +19,7 @@ help:
 	@echo "make faults     processes, nodes and disks that fail, hundreds of times (many minutes)"
 	@echo "make attack     every attack on the jail, thousands of crashes, kills and budgets (many minutes)"
 	@echo "make bench      time fits against SciPy, and a short discovery"
-	@echo "make extras     install the optional packages (llm, ray, postgres, jax, bench) too"
+	@echo "make extras     install the optional packages (llm, ray, postgres, jax, ui, bench) too"
 	@echo "make real-model install a small language model for the test that asks a real one (127 MB)"
 	@echo "make lock       resolve requirements.lock anew (needs uv)      make clean   remove what make created"
 
@@ -78,7 +78,7 @@ lock:
 	$(COMPILE) --extra dev --constraint $(VENV)/all.lock --output-file $(VENV)/base.lock
 	{ echo '# Base packages and development tools, for every Python from 3.11 on.  Written by "make lock"; do not edit.'; \
 	  cat $(VENV)/base.lock; \
-	  echo '# Extras: what llm, ray, postgres, jax and bench add.'; \
+	  echo '# Extras: what llm, ray, postgres, jax, ui and bench add.'; \
 	  awk 'NR == FNR { if (/^[A-Za-z0-9]/) base[$$0]; next } /^[A-Za-z0-9]/ { extra = !($$0 in base) } extra' \
 	    $(VENV)/base.lock $(VENV)/all.lock; \
 	} > requirements.lock

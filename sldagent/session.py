@@ -17,8 +17,9 @@ from sldagent.errors import ArchiveError, ArchiveUnavailable, ConfigError, RunFa
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evolution import loop as evolution
 from sldagent.evolution.config import RunConfig
-from sldagent.evolution.loop import Beginning, Past, discover
+from sldagent.evolution.loop import Beginning, discover
 from sldagent.evolution.observer import Observer
+from sldagent.evolution.past import Past
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.rng import generator
 from sldagent.evolution.summary import RunSummary
@@ -166,7 +167,7 @@ def resume(
         with _failing(record.run):
             asked = models.start(grounds.train, grounds.cuts, archive, stop, record.run) if config.llm else None
             planner = Planner(proposer, reader, models=asked)
-            past = Past(record.run, resumed, archive.candidates(record.run))
+            past = Past(record.run, resumed)
             summary = evolution.resume(past, config, archive, planner, pool, observer, stop=stop)
     return Outcome(grounds, summary, archive.place, tuple(archive.references(record.run)))
 

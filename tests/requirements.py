@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
+from shutil import which
 
 import postgres_server
 
@@ -20,17 +21,28 @@ def _package(name: str, extra: str) -> Callable[[], str]:
     return lambda: "" if find_spec(name) else f"the package {name} is not installed (extra '{extra}')"
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _chromium() -> str:
+    if not any(map(which, BROWSERS)):
+        return f"no browser is installed (one of {', '.join(BROWSERS)})"
+    return _package("playwright", "dev")() or _package("starlette", "ui")()
+
+
 def _postgres() -> str:
     return _package("psycopg", "postgres")() or postgres_server.missing()
 
 
 CHECKS: Mapping[str, Callable[[], str]] = {
     "anthropic": _package("anthropic", "llm"),
+    "chromium": _chromium,
     "jax": _package("jax", "jax"),
     "litellm": _package("litellm", "llm"),
     "openai": _package("openai", "llm"),
     "postgres": _postgres,
     "ray": _package("ray", "ray"),
+    "ui": lambda: next(filter(None, (_package(name, "ui")() for name in ("jinja2", "starlette", "uvicorn"))), ""),
 }
 """Name -> why it is missing here, or ''."""
 

@@ -51,6 +51,7 @@ def test_the_wheel_ships_what_stands_beside_the_package(wheel: Path) -> None:
     assert "experiments/tiny_lm/tiny_lm.csv" in shipped
     assert "experiments/sldbench/cards/moe.toml" in shipped
     assert "sandbox/tape.py" in shipped
+    assert {"ui/templates/base.html", "ui/static/ui.css", "ui/static/ui.js"} <= shipped
     assert "sldagent/laws/catalogue.toml" in names
     assert not [n for n in names if n.endswith((".pyc", ".db", ".nbi", ".nbc"))]
 
@@ -94,7 +95,7 @@ def test_the_lock_covers_the_declared_dependencies(repository: Path) -> None:
     wanted = lambda items: {re.split(r"[\[<>=!~]", i)[0].lower() for i in items}  # noqa: E731
     optional = project["optional-dependencies"]
     assert wanted(project["dependencies"] + optional["dev"]) <= names(base)
-    for extra in ("llm", "ray", "postgres", "jax"):
+    for extra in ("llm", "ray", "postgres", "jax", "ui"):
         assert wanted(optional[extra]) - {"psycopg"} <= names(base) | names(extras), extra
     backend = tomllib.loads((repository / "pyproject.toml").read_text())["build-system"]["requires"]
     assert wanted(backend) <= names(base), "the lock holds the build backend, so that nothing is resolved at install"

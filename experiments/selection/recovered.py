@@ -13,6 +13,7 @@ in OUT.json with the same settings are not run again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -105,12 +106,13 @@ def judged_error(sim: Simulated, record: Any) -> float:
     return float(np.mean(np.log(np.maximum(relative, SMALLEST)))) if np.isfinite(relative).all() else np.inf
 
 
-def examine(sim: Simulated, noise: float, seed: int, config: RunConfig, budget: str) -> Row:
-    """Discover on one table and compare with the truth."""
+def examine(sim: Simulated, noise: float, seed: int, config: RunConfig, budget: str, keep: Path | None) -> Row:
+    """Discover on one table and compare with the truth; the archive stays in the folder `keep`."""
     grounds = session.prepare(sim.task)
     truth = SimpleNamespace(source=sim.truth, evaluation=Evaluator(grounds.train, grounds.cuts).evaluate(sim.program))
     started = time.time()
-    with tempfile.TemporaryDirectory() as folder, Archive.open(f"sqlite:///{folder}/run.db") as archive:
+    place = contextlib.nullcontext(keep) if keep else tempfile.TemporaryDirectory()
+    with place as folder, Archive.open(f"sqlite:///{folder}/{sim.name}-{noise:g}-{seed}.db") as archive:
         summary = session.run(grounds, config, archive).summary
         records = [
             r for r in archive.candidates(summary.run) if r.evaluation.failure is None and np.isfinite(r.evaluation.x)
@@ -187,6 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--tables", default=",".join(SIMULATED))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="existing folder for the archives of the runs")
     args = parser.parse_args()
     label = f"{args.minutes:g} minutes" if args.minutes else f"{args.candidates} candidates"
     rows = [Row(**r) for r in json.loads(args.out.read_text())] if args.out.exists() else []
@@ -202,7 +205,7 @@ def main() -> None:
     for name, noise, seed in wanted:
         if (name, noise, seed, label) not in done:
             config = RunConfig(seed=seed, minutes=args.minutes, candidates=args.candidates, workers=args.workers)
-            row = examine(SIMULATED[name](noise, seed), noise, seed, config, label)
+            row = examine(SIMULATED[name](noise, seed), noise, seed, config, label, args.keep)
             rows.append(row)
             args.out.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
         shown.append(next(r for r in rows if (r.table, r.noise, r.seed, r.budget) == (name, noise, seed, label)))

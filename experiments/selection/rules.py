@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Pool:
     """(laws, cuts x targets) log errors."""
     variable: NDArray[np.str_]
     """What each column of `cuts` cut."""
+    misfit: Array
+    """Share of the training variance that the law leaves unexplained."""
     judged: Array
     beyond: Array | None
     """(laws, values) predictions up to a decade beyond the data, in units of their spread over laws."""
@@ -55,6 +57,7 @@ class Pool:
             boot=np.stack([r["x_boot"] for r in rows]),
             cuts=np.array([[c[3] for c in r["cuts"]] for r in rows]),
             variable=np.array([c[1] for c in rows[0]["cuts"]]),
+            misfit=np.maximum(1.0 - np.array([r["train_r2"] for r in rows]), 1e-12),
             judged=np.clip([r["judged"] for r in rows], -1.0, 1.0),
             beyond=beyond,
         )
@@ -75,6 +78,7 @@ class Pool:
 
 
 Rule = Callable[[Pool], int]
+"""Which law of a pool."""
 
 
 def lowest(mask: NDArray[np.bool_], score: Array) -> int:
@@ -104,6 +108,19 @@ def even(p: Pool, mask: NDArray[np.bool_], width: float, joint: float) -> NDArra
     """Those of the masked laws that along no variable's cuts are worse than the law of lowest X by more than a factor."""
     means = p.by_variable()[1]
     return mask & (means <= means[int(np.argmin(p.weighted(joint)))] + np.log(width)).all(axis=1)
+
+
+def among_believed(rule: Rule, nats: float, times: float) -> Rule:
+    """The rule on the pool without laws that the law of lowest MDL beats by so many nats and such a factor in misfit."""
+
+    def pick(p: Pool) -> int:
+        k = int(np.argmin(p.mdl))
+        mask = (p.mdl <= p.mdl[k] + nats) | (p.misfit <= times * p.misfit[k])
+        fields = ("x", "mdl", "C", "tree", "boot", "cuts", "misfit", "judged")
+        part = replace(p, beyond=None if p.beyond is None else p.beyond[mask], **{f: getattr(p, f)[mask] for f in fields})
+        return int(np.flatnonzero(mask)[rule(part)])
+
+    return pick
 
 
 def medoid(p: Pool, mask: NDArray[np.bool_], weight: float = 0.0) -> int:
@@ -141,6 +158,10 @@ def rules() -> dict[str, Rule]:
         every[f"X in 2 nats, max(1.5, SE <= 2), joint 0.5, even {gate}"] = lambda p, gate=gate: close(
             p, even(p, near_paired(p, 1.5, 2.0, joint=0.5), gate, 0.5), 2.0, 0.5
         )
+    before = every["X in 2 nats, max(1.5, SE <= 2), joint 0.5, even 3.0"]
+    for times in (1.5, 2.0, 3.0, 4.0):
+        for nats in (40.0, 60.0, 80.0, 100.0):
+            every[f"the last, among believed ({nats:g} nats, misfit x {times:g})"] = among_believed(before, nats, times)
     for lam in (0.3, 1.0, 2.0):
         every[f"X joint 0.5 + {lam} spread over cuts"] = lambda p, lam=lam: int(
             np.argmin(p.weighted(0.5) + lam * p.cuts.std(axis=1))

@@ -13,22 +13,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from experiments.sldbench.curves import Curve, curves_of, representative
-from experiments.sldbench.drawing import draw_front, draw_lines, draw_scatter, pyplot
-from experiments.sldbench.slices import axis_of, panels_of
+from experiments.sldbench.curves import curves_of, representative
 from sldagent.archive.store import Archive
 from sldagent.bench.results import OURS, Result, read_results
 from sldagent.bench.suite import human_law, tasks_of
 from sldagent.errors import ConfigError, SldagentError
 from sldagent.report.build import published_names
+from sldagent.report.figures import Curve, axis_of, front_plot, group_order, lines_plot, scatter_plot, slices_of
+from sldagent.report.figures.files import encoded
+from sldagent.report.figures.plot import Plot
+from sldagent.report.formula import formula_text
 from sldagent.session import Grounds, prepare
 from sldagent.tasks.load import load_task
 from sldagent.tasks.task import Task
 from sldagent.uncertainty.bootstrap import RESAMPLES
+
+DPI = 115
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,7 +47,6 @@ def main(words: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words)
     data = args.data or (Path(os.environ["SLDAGENT_DATA"]) if os.environ.get("SLDAGENT_DATA") else None)
     try:
-        pyplot()
         for path in draw_all(args.archive, args.results, args.out, data, args.tables, args.resamples):
             print(f"{path}  {path.stat().st_size / 1000:.0f} kB", flush=True)
     except SldagentError as error:
@@ -65,7 +66,7 @@ def draw_all(
         resamples: refits of each law of the short list.
 
     Raises:
-        SldagentError: results, tables or archive cannot be used, or matplotlib is not installed.
+        SldagentError: results, tables or archive cannot be used.
     """
     results = [r for r in read_results(results_file) if r.method == OURS]
     specs = tasks_of(tables) if tables else tuple(dict.fromkeys(r.task for r in results))
@@ -101,7 +102,7 @@ def draw_task(result: Result, task: Task, human: str, store: Archive, stem: Path
     by_law = {r.law: r for r in rows}
     on_front = [by_law[f"{run.run}-{c.k}"] for c in store.front(run.run)]
     shortlist = [by_law[s.law] for s in result.shortlist]
-    draw_front(rows, on_front, shortlist, published_names(grounds.train), what, front)
+    _write(front_plot(rows, on_front, shortlist, published_names(grounds.train), what), front)
     return [laws, front]
 
 
@@ -110,29 +111,23 @@ def draw_laws(grounds: Grounds, curves: Sequence[Curve], what: str, path: Path) 
     task = grounds.task
     axis = axis_of(task)
     order = group_order(task, curves[0])
-    panels = [] if axis is None else panels_of(task, axis, order)
-    if axis is None or not panels:
-        draw_scatter(task, curves, what, path)
+    slices = [] if axis is None else slices_of(task, axis, order)
+    formula = formula_text(curves[0].fitted.program.law)
+    if axis is None or not slices:
+        _write(scatter_plot(task, curves, what), path, formula)
         return
-    shown = len({p.group for p in panels})
+    shown = len({s.group for s in slices})
     if shown < len(order):
         what += f"; {shown} of {len(order)} groups, evenly from the best to the worst predicted"
-    draw_lines(task, axis, panels, curves, what, path)
+    _write(lines_plot(task, axis, slices, curves, what), path, formula)
 
 
-def group_order(task: Task, choice: Curve) -> list[int]:
-    """Groups that have rows, from the best to the worst predicted by the choice: on test rows, where there are any.
-
-    Errors are relative to the spread of the group's own rows.
-    """
-    rows = task.part("test") if (task.split == "test").any() else task
-    with np.errstate(all="ignore"):
-        residual = choice.predict(rows, rows.X, rows.group) - rows.Y
-    errors = {}
-    for g in np.unique(rows.group):
-        spread = task.Y[task.group == g].var(axis=0)
-        errors[int(g)] = float(np.mean((residual[rows.group == g] ** 2).mean(axis=0) / np.maximum(spread, 1e-300)))
-    return sorted(errors, key=lambda g: (not np.isfinite(errors[g]), errors[g], g))
+def _write(plot: Plot, path: Path, note: str = "") -> None:
+    """A PNG small enough to keep in a repository, from which no table can be read back."""
+    try:
+        path.write_bytes(encoded(plot.figure(note), "png", DPI))
+    except OSError as error:
+        raise ConfigError(f"the figure '{path}' cannot be written ({error}): name another folder") from None
 
 
 if __name__ == "__main__":

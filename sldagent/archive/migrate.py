@@ -13,7 +13,7 @@ from sldagent.archive.trouble import explained
 from sldagent.errors import ArchiveError
 from sldagent.resources import shipped
 
-HEAD = "0006"
+HEAD = "0007"
 """The version that this release reads and writes (equal to the newest migration; tested)."""
 
 VERSION_TABLE = "archive_version"

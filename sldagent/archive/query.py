@@ -7,8 +7,10 @@ read-only transaction, through the protocol that takes a single statement.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -27,7 +29,7 @@ from sldagent.resources import shipped
 _READS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
 _PRAGMAS = frozenset(("table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"))
 _STEPS = 100_000
-"""Virtual-machine steps between two chances for Ctrl-C."""
+"""Virtual-machine steps between two chances for Ctrl-C and two looks at the clock."""
 
 _FIRST_WORDS = frozenset(("select", "with", "values", "table", "explain", "show"))
 
@@ -37,6 +39,21 @@ _TOKENS = re.compile(
 """What may hold a colon that is no placeholder, or else a placeholder with its name."""
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one question may take; None: no limit."""
+
+    seconds: float | None = None
+    """Of time; a question that takes longer is given up."""
+    rows: int | None = None
+    """Of rows; further ones are left out."""
+    value_bytes: int | None = None
+    """Of any one value on the way (SQLite): a bound on the memory that one function can ask for."""
+
+
+UNLIMITED = Limits()
 
 
 @dataclass(frozen=True)
@@ -63,13 +80,15 @@ def named_queries() -> dict[str, NamedQuery]:
     return found
 
 
-def ask(address: Address, engine: Engine, sql: str, parameters: Mapping[str, Any]) -> Answer:
-    """(column names, rows) of one reading statement; raises ArchiveError for any other."""
+def ask(
+    address: Address, engine: Engine, sql: str, parameters: Mapping[str, Any], limits: Limits = UNLIMITED
+) -> Answer:
+    """(column names, rows) of one reading statement; raises ArchiveError for any other, and past a limit in seconds."""
     if not re.sub(r"--[^\n]*|/\*.*?\*/|[\s;]", "", sql, flags=re.DOTALL):
         raise ArchiveError('the query is empty; try "SELECT * FROM pareto_front"')
     if address.file is not None:
-        return _ask_sqlite(address.file, sql, parameters)
-    return _ask_postgres(engine, address.place, sql, parameters)
+        return _ask_sqlite(address.file, sql, parameters, limits)
+    return _ask_postgres(engine, address.place, sql, parameters, limits)
 
 
 def _authorize(action: int, first: str | None, second: str | None, schema: str | None, inner: str | None) -> int:
@@ -78,19 +97,22 @@ def _authorize(action: int, first: str | None, second: str | None, schema: str |
     return sqlite3.SQLITE_DENY
 
 
-def _ask_sqlite(file: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
+def _ask_sqlite(file: Path, sql: str, parameters: Mapping[str, Any], limits: Limits) -> Answer:
     with explained(str(file), "open it"):
         connection = sqlite3.connect(sqlite_uri(file, "ro"), uri=True, timeout=10.0, isolation_level=None)
     try:
         with explained(str(file), "read it"):
             connection.execute("PRAGMA query_only = ON")
             connection.set_authorizer(_authorize)
-            connection.set_progress_handler(lambda: 0, _STEPS)
+            end = None if limits.seconds is None else time.monotonic() + limits.seconds
+            connection.set_progress_handler(lambda: int(end is not None and time.monotonic() > end), _STEPS)
+            if limits.value_bytes is not None:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.value_bytes)
         try:
             cursor = connection.execute(sql, dict(parameters))
-            rows = cursor.fetchall()
+            rows = cursor.fetchall() if limits.rows is None else cursor.fetchmany(limits.rows)
         except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-            raise ArchiveError(_mistake(str(error), str(file), error)) from error
+            raise ArchiveError(_mistake(str(error), str(file), error, limits)) from error
         if cursor.description is None:
             raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
         return [column[0] for column in cursor.description], rows
@@ -98,7 +120,7 @@ def _ask_sqlite(file: Path, sql: str, parameters: Mapping[str, Any]) -> Answer:
         connection.close()
 
 
-def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str, Any]) -> Answer:
+def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str, Any], limits: Limits) -> Answer:
     needed = _placeholders(sql)
     missing = [name for name in needed if name not in parameters]
     if missing:
@@ -114,18 +136,35 @@ def _ask_postgres(engine: Engine, place: str, sql: str, parameters: Mapping[str,
         driver.read_only = True
         try:
             cursor = driver.cursor()
-            # Preparing sends the text by the extended protocol, which refuses a second statement.
-            cursor.execute(_in_driver_style(sql), {name: parameters[name] for name in needed}, prepare=True)
-            if cursor.description is None:
-                raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
-            return [column.name for column in cursor.description], cursor.fetchall()
+            if limits.seconds is not None:
+                cursor.execute(f"SET LOCAL statement_timeout = {max(1, round(1000 * limits.seconds))}")
+            return _answer(cursor, _in_driver_style(sql), {name: parameters[name] for name in needed}, limits)
         except (driver_errors(engine), SQLAlchemyError) as error:
-            raise ArchiveError(_mistake(str(error), place, error)) from error
+            raise ArchiveError(_mistake(str(error), place, error, limits)) from error
         finally:
             driver.rollback()
             driver.read_only = None
     finally:
         pooled.close()
+
+
+def _answer(cursor: Any, sql: str, values: Mapping[str, Any], limits: Limits) -> Answer:
+    """What PostgreSQL's cursor brings.  Either way sends the text by the extended protocol, which refuses a second
+    statement."""
+    rows: list[tuple[Any, ...]]
+    if limits.rows is None:
+        cursor.execute(sql, values, prepare=True)
+        rows = cursor.fetchall() if cursor.description is not None else []
+    else:  # row by row: a large answer never comes here whole, and the rest of it is cancelled
+        stream = cursor.stream(sql, values)
+        rows = list(itertools.islice(stream, limits.rows))
+        columns = cursor.description
+        stream.close()
+        if columns is not None:
+            return [column.name for column in columns], rows
+    if cursor.description is None:
+        raise ArchiveError("the query gives no rows: only reading is possible here, with SELECT")
+    return [column.name for column in cursor.description], rows
 
 
 def _placeholders(sql: str) -> list[str]:
@@ -144,12 +183,16 @@ def driver_errors(engine: Engine) -> type[Exception]:
     return found
 
 
-def _mistake(message: str, place: str, error: Exception) -> str:
+def _mistake(message: str, place: str, error: Exception, limits: Limits) -> str:
     """One sentence for a query that did not run."""
     reason = (message.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     lowered = reason.lower()
     if any(mark in lowered for mark in ("not authorized", "authorization denied", "prohibited", "readonly", "read-only")):
         return f"the query does more than read ({reason}); only reading is possible here, with SELECT"
+    if limits.seconds is not None and ("interrupted" in lowered or "statement timeout" in lowered):
+        return f"the query took longer than {limits.seconds:g} s and was given up; ask for less, or use 'sldagent sql'"
+    if limits.value_bytes is not None and "too big" in lowered:
+        return f"the query makes a value larger than {limits.value_bytes:,} bytes; ask for less, or use 'sldagent sql'"
     if "one statement at a time" in lowered or "multiple commands" in lowered:
         return "the query holds more than one statement; ask one at a time"
     unbound = re.search(r"did not supply a value for binding (?:parameter )?:?(\w+)", reason)

@@ -25,14 +25,12 @@ from sldagent.archive.models import (
     Run,
 )
 from sldagent.archive.proposals import asked_for
-from sldagent.archive.records import AskedRecord, CandidateRecord, CandidateRow, LightRow, RunRecord, ScoringRecord
+from sldagent.archive.records import AskedRecord, CandidateRecord, CandidateRow, RunRecord, ScoringRecord
 from sldagent.archive.sessions import spent
 from sldagent.errors import ArchiveError
 
 CHUNK = 500
 """Candidates read at a time."""
-LIGHT_CHUNK = 20_000
-"""Light rows read at a time."""
 
 
 def runs(connection: Connection, run: str | None = None) -> list[RunRecord]:
@@ -164,6 +162,22 @@ def candidates_named(connection: Connection, run: str, ks: Sequence[int]) -> lis
     return [found[k] for k in ks]
 
 
+def ancestors(connection: Connection, run: str, k: int, depth: int) -> list[list[int]]:
+    """Candidate `k`, its parents, theirs and so on, `depth` generations back at most; each once, where it is nearest."""
+    generations, seen = [[k]], {k}
+    for _ in range(depth):
+        query = select(Parentage.k, Parentage.parent).where(Parentage.run == run, Parentage.k.in_(generations[-1]))
+        parents: dict[int, list[int]] = defaultdict(list)
+        for child, parent in connection.execute(query.order_by(Parentage.k, Parentage.position)):
+            parents[child].append(parent)
+        new = dict.fromkeys(p for child in generations[-1] for p in parents[child] if p not in seen)
+        if not new:
+            break
+        seen.update(new)
+        generations.append(list(new))
+    return generations
+
+
 def _records(
     connection: Connection, run: str, rows: Sequence[RowMapping], parents_of: Any, cuts_of: Any,
     asked: Mapping[int, AskedRecord],
@@ -193,25 +207,6 @@ def candidate_rows(connection: Connection, run: str) -> list[CandidateRow]:
                 values[name] = meaning
         result.append(CandidateRow(**values))
     return result
-
-
-def light_rows(connection: Connection, run: str, k: int, limit: int) -> list[LightRow]:
-    """The next `limit` light rows with an index above `k`, in order."""
-    c, e, f = Candidate, EvaluationRow, FailureRow
-    query = (
-        select(c.k, c.island, c.operator, c.structure, e.x, e.complexity, e.mdl, e.valid, e.fingerprint, f.reason)
-        .select_from(c)
-        .join(e, (e.run == c.run) & (e.k == c.k))
-        .outerjoin(f, (f.run == c.run) & (f.k == c.k))
-        .where(c.run == run, c.k > k)
-        .order_by(c.k)
-        .limit(limit)
-    )
-    rows = []
-    for n, island, operator, structure, x, complexity, mdl, valid, fingerprint, failure in connection.execute(query):
-        at, size, length = (math.inf if value is None else float(value) for value in (x, complexity, mdl))
-        rows.append(LightRow(n, island, operator, structure, at, size, length, bool(valid), fingerprint, failure))
-    return rows
 
 
 def front_indices(connection: Connection, run: str) -> list[int]:

@@ -8,18 +8,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from sldagent.archive import check, query, read, references
+from sldagent.archive import check, checkpoints, query, read, references
 from sldagent.archive.engine import Address, reading
-from sldagent.archive.query import Answer
+from sldagent.archive.query import UNLIMITED, Answer, Limits
 from sldagent.archive.records import (
     CandidateRecord,
     CandidateRow,
-    LightRow,
+    Checkpoint,
     ReferenceRecord,
     RunRecord,
     ScoringRecord,
 )
 from sldagent.archive.trouble import explained
+from sldagent.archive.watch import Watcher
 
 
 class Reader:
@@ -55,14 +56,13 @@ class Reader:
         with self._read() as connection:
             return read.runs(connection, read.resolve_run(connection, run_id))[0]
 
-    def candidates(self, run_id: str) -> Iterator[CandidateRecord]:
-        """All candidates of a run, in order, read a few hundred at a time."""
+    def candidates(self, run_id: str, after: int = -1) -> Iterator[CandidateRecord]:
+        """The candidates of a run above index `after`, in order, read a few hundred at a time."""
         with self._read() as connection:
             run = read.resolve_run(connection, run_id)
-        return self._stream(run)
+        return self._stream(run, after)
 
-    def _stream(self, run: str) -> Iterator[CandidateRecord]:
-        last = -1
+    def _stream(self, run: str, last: int) -> Iterator[CandidateRecord]:
         while True:
             with self._read() as connection:
                 chunk = read.candidates_after(connection, run, last)
@@ -71,23 +71,28 @@ class Reader:
             last = chunk[-1].k
             yield from chunk
 
-    def light(self, run_id: str, after: int = -1) -> Iterator[LightRow]:
-        """The light rows of a run's candidates above index `after`, in order, read some thousands at a time."""
+    def checkpoint(self, run: str, most: int) -> Checkpoint | None:
+        """The run's newest checkpoint of at most `most` candidates, where it still holds a state."""
         with self._read() as connection:
-            run = read.resolve_run(connection, run_id)
-        chunk: list[LightRow] = []
-        while True:
-            with self._read() as connection:
-                chunk = read.light_rows(connection, run, after, read.LIGHT_CHUNK)
-            if not chunk:
-                return
-            after = chunk[-1].k
-            yield from chunk
+            return checkpoints.newest(connection, run, most)
+
+    def traces(self, run: str, committed: int) -> Iterator[bytes]:
+        """What the run's checkpoints up to that of `committed` candidates say of each candidate, in order."""
+        with self._read() as connection:
+            yield from checkpoints.traces(connection, run, committed)
 
     def laws(self, run_id: str, ks: Sequence[int]) -> list[CandidateRecord]:
         """Several candidates of a run, in the order of `ks`.  Raises ArchiveError where one is missing."""
         with self._read() as connection:
             return read.candidates_named(connection, read.resolve_run(connection, run_id), ks)
+
+    def ancestry(self, run_id: str, k: int, depth: int) -> list[list[CandidateRecord]]:
+        """Candidate `k` of a run, its parents, theirs and so on: `depth` generations back at most, each law once."""
+        with self._read() as connection:
+            run = read.resolve_run(connection, run_id)
+            generations = read.ancestors(connection, run, k, depth)
+            records = iter(read.candidates_named(connection, run, [k for ks in generations for k in ks]))
+        return [[next(records) for _ in ks] for ks in generations]
 
     def references(self, run_id: str) -> list[ReferenceRecord]:
         """The program files that a run was given, in order."""
@@ -116,10 +121,14 @@ class Reader:
         with self._read() as connection:
             return read.scorings(connection)
 
-    def query(self, sql: str, values: Mapping[str, Any] | None = None) -> Answer:
+    def watcher(self) -> Watcher:
+        """Looks at runs while they work."""
+        return Watcher(self._read)
+
+    def query(self, sql: str, values: Mapping[str, Any] | None = None, limits: Limits = UNLIMITED) -> Answer:
         """(column names, rows) of one SQL statement that only reads; `values` fill ``:name`` placeholders.
 
-        Raises ArchiveError for a mistake in the SQL, more than one statement, or an attempt to change
-        anything.
+        Raises ArchiveError for a mistake in the SQL, more than one statement, an attempt to change anything, or a
+        statement that took longer than `limits` allows.
         """
-        return query.ask(self._address, self._engine, sql, values or {})
+        return query.ask(self._address, self._engine, sql, values or {}, limits)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from sldagent.archive.owner import Owner
 from sldagent.evaluation.result import CutScore, Evaluation, Failure
@@ -83,6 +83,22 @@ class Note:
     kind: str
     message: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a search stood after some commits (`sldagent.evolution.checkpoint`)."""
+
+    committed: int
+    version: str
+    """Of the release, and of what it remembers: no other one can read it."""
+    state: str
+    """JSON."""
+    trace: bytes
+    """What the search remembers of each candidate since the checkpoint before."""
+    settled: int = 0
+    """So many candidates are committed for certain wherever the run goes on from now: of checkpoints before, only the newest
+    one can be of use."""
 
 
 @dataclass(frozen=True)
@@ -208,22 +224,6 @@ class CandidateRow:
     train_r2: float
     failure: str
     """Reason of its failure, or ''."""
-
-
-class LightRow(NamedTuple):
-    """What a search folds over: a candidate without texts, fitted values and cut scores."""
-
-    k: int
-    island: int
-    operator: str
-    structure: str
-    x: float
-    complexity: float
-    mdl: float
-    valid: bool
-    fingerprint: str
-    failure: str | None
-    """Reason of its failure."""
 
 
 @dataclass(frozen=True)

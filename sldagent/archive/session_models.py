@@ -42,6 +42,20 @@ class SeedProgram(Base):
     note: Mapped[str]
 
 
+class CheckpointRow(Base):
+    """Where a run's search stood after so many commits; there are none once the run is complete."""
+
+    __tablename__ = "checkpoint"
+    run: Mapped[str] = mapped_column(ForeignKey("run.run"), primary_key=True)
+    committed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str]
+    """Of the release that made it, and of its format."""
+    state: Mapped[str | None]
+    """JSON; NULL once a later one is of use."""
+    trace: Mapped[bytes]
+    """Figures and hashes of the candidates since the checkpoint before."""
+
+
 class SessionRow(Base):
     """One process's work on a run.  The newest session of a run is its only writer."""
 

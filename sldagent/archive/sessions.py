@@ -120,9 +120,9 @@ def reopen(connection: Connection, run: str, seen: SessionRecord | None, owner: 
     seconds = spent(connection, run)
     of_run = models.FailureRow.run == run
     reasons = select(models.FailureRow.reason, func.count()).where(of_run).group_by(models.FailureRow.reason)
-    committed = connection.scalar(select(func.count()).select_from(models.Candidate).where(models.Candidate.run == run))
+    last = connection.scalar(select(func.max(models.Candidate.k)).where(models.Candidate.run == run))
     failures = {reason: int(count) for reason, count in connection.execute(reasons)}
-    return Resumed(begin(connection, run, owner, pool, now), int(committed or 0), failures, seconds)
+    return Resumed(begin(connection, run, owner, pool, now), 0 if last is None else int(last) + 1, failures, seconds)
 
 
 def taken(session: SessionRecord | None) -> RunTaken:
@@ -133,6 +133,12 @@ def taken(session: SessionRecord | None) -> RunTaken:
         f"run {session.run} is being worked on by {session.owner.words}, which is alive; "
         f"watch it with 'sldagent status {session.run}', or end it with 'sldagent stop {session.run}'"
     )
+
+
+def session_records(connection: Connection, run: str) -> tuple[SessionRecord, ...]:
+    """All sessions of a run, in order."""
+    query = select(*SessionRow.__table__.columns).where(SessionRow.run == run).order_by(SessionRow.n)
+    return tuple(_record(row) for row in connection.execute(query).mappings())
 
 
 def _newest(connection: Connection, run: str) -> SessionRecord | None:
@@ -156,9 +162,8 @@ class SessionStore:
 
     def of_run(self, run: str) -> list[SessionRecord]:
         """All sessions of a run, in order; none for a run of an older release."""
-        query = select(*SessionRow.__table__.columns).where(SessionRow.run == run).order_by(SessionRow.n)
         with self._read("read sessions") as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return list(session_records(connection, run))
 
     def origin(self, run: str) -> Origin | None:
         """What the run was started on; None for a run of an older release."""

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
+from sldagent.archive import checkpoints as points
 from sldagent.archive import parameters, proposals, prune, read, references, sessions, write
 from sldagent.archive.chat import ChatStore
 from sldagent.archive.engine import (
@@ -43,6 +44,7 @@ from sldagent.archive.patience import PATIENCE, Patience
 from sldagent.archive.reader import Reader
 from sldagent.archive.records import (
     CandidateRecord,
+    Checkpoint,
     FinalStatus,
     Note,
     Origin,
@@ -236,8 +238,11 @@ class Archive(Reader):
         self._held[run] = _Held(islands, resumed.session)
         return resumed
 
-    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> None:
-        """Add finished candidates and lines of the run's log, all or none.
+    def commit(
+        self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = (),
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:  # fmt: skip
+        """Add finished candidates, lines of the run's log and checkpoints of its search, all or none.
 
         Raises ArchiveError; what was committed before stays.
         """
@@ -247,6 +252,7 @@ class Archive(Reader):
             write.commit(connection, run, records, held.islands, now)
             proposals.add(connection, run, records, now)
             write.add_notes(connection, run, notes, now)
+            points.add(connection, run, checkpoints)
 
         def done(connection: Connection) -> bool:
             if records:
@@ -254,6 +260,10 @@ class Archive(Reader):
             return bool(notes) and write.logged(connection, run, notes[0], now)
 
         self._add(run, "commit candidates", work, done)
+
+    def drop_checkpoints(self, run: str, after: int = -1) -> None:
+        """Let go of checkpoints of more than `after` candidates."""
+        self._add(run, "drop checkpoints", lambda c, _: points.drop(c, run, after), lambda _: False)
 
     def finish_run(
         self,
@@ -285,6 +295,8 @@ class Archive(Reader):
             )  # fmt: skip
             shown = {*read.front_indices(connection, run), *shortlist} | (set() if choice is None else {choice})
             parameters.materialise(connection, run, sorted(shown))
+            if status == "complete":
+                points.drop(connection, run)
             write.add_notes(connection, run, notes, finished)
             sessions.end(connection, run, held.session, status, finite(mine) or 0.0, finished)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sldagent import session
@@ -13,7 +14,7 @@ from sldagent.bench.score import finite, score, scored
 from sldagent.blend import Blend
 from sldagent.evaluation.metrics import Metrics
 from sldagent.evolution.config import RunConfig
-from sldagent.fitted import Fitted
+from sldagent.fitted import Fitted, from_candidate
 from sldagent.tasks.task import Task
 
 
@@ -47,10 +48,7 @@ def run_discovery(job: Job, config: RunConfig) -> Answer | None:
         summary = outcome.summary
         if summary.status == "stopped":
             return None
-        test = job.grounds.task.part("test")
-        fitted = {k: outcome.fitted(k, store) for k in summary.shortlist}
-        laws = tuple(_score(law, summary.records[k], test, store) for k, law in fitted.items())
-        blend = _score_blend(Blend(summary.run, tuple(fitted.values())), test, store) if fitted else None
+        laws, blend = score_shortlist(summary.run, [summary.records[k] for k in summary.shortlist], job.grounds.task, store)
     return Answer(
         choice=laws[0] if laws else None,
         shortlist=laws,
@@ -58,6 +56,16 @@ def run_discovery(job: Job, config: RunConfig) -> Answer | None:
         failures=sum(summary.failures.values()),
         blend=blend,
     )
+
+
+def score_shortlist(
+    run: str, records: Sequence[CandidateRecord], task: Task, store: Archive
+) -> tuple[tuple[Scored, ...], float | None]:
+    """The short list of an archived run and its blend on the task's test rows."""
+    test, header = task.part("test"), store.run(run)
+    fitted = [from_candidate(header, record) for record in records]
+    laws = tuple(_score(law, record, test, store) for law, record in zip(fitted, records, strict=True))
+    return laws, _score_blend(Blend(run, tuple(fitted)), test, store) if fitted else None
 
 
 def _score(law: Fitted, record: CandidateRecord, test: Task, store: Archive) -> Scored:

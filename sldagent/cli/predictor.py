@@ -35,11 +35,11 @@ def _add_actions(parser: argparse.ArgumentParser, words: Command) -> None:
     fit.add_argument("table", metavar="TABLE", type=Path, help="CSV or Parquet table")
     words.add_arguments(fit)
     fit.add_argument("-o", "--output", metavar="MODEL.npz", type=Path, required=True, help="file of the fitted predictor")
-    fit.add_argument("--figure", metavar="FILE.png", type=Path, help="draw the fit (needs matplotlib)")
+    fit.add_argument("--figure", metavar="FILE.png", type=Path, help="draw the fit")
     predict = actions.add_parser("predict", help="predict for the rows of a table")
     predict.add_argument("-o", "--output", metavar="FILE", type=Path, help=".csv or .parquet (default: CSV to the terminal)")
     evaluate = actions.add_parser("evaluate", help="measure predictions against a table's targets")
-    evaluate.add_argument("--figure", metavar="FILE.png", type=Path, help="draw the fit and the table (needs matplotlib)")
+    evaluate.add_argument("--figure", metavar="FILE.png", type=Path, help="draw the fit and the table")
     for action in (predict, evaluate):
         action.add_argument("model", metavar="MODEL.npz", type=Path, help="file that 'fit' wrote")
         action.add_argument("table", metavar="TABLE", type=Path, help="CSV or Parquet table with the same columns")

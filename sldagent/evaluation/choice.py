@@ -16,6 +16,13 @@ FAR = math.log(2.0)
 """Laws further than this from the best X never are, however uncertain."""
 GATE = math.log(3.0)
 """Nor are laws whose error along any one variable's cuts is this much above that of the law of best X."""
+WORSE = 60.0
+"""A law whose description length is this much (nats) above the lowest ..."""
+MISFIT = 2.0
+"""... and that leaves more than this times as much of the training variance unexplained as that law does, is not believed
+whatever its X: it misses a part of the table that another law explains."""
+ROUNDING = 1e-12
+"""Shares of the variance below this are alike."""
 CLOSE = 2.0
 """Description lengths (nats) closer than this to the lowest are alike: X decides among them."""
 
@@ -51,9 +58,10 @@ def by_variable(evaluation: Evaluation) -> dict[str, float]:
 def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int] = ()) -> Choice | None:
     """Recommend one of the evaluated laws, or None when no law is valid.
 
-    Among valid laws whose X is within max(ln 1.5, one paired standard error), at most ln 2, of the best, and that along no
-    variable's cuts give way by more than ln 3, those within 2 nats of the lowest MDL; of these the lowest X.  If that law
-    does not beat the best catalogue law by one paired standard error, the catalogue law is recommended.
+    Among valid laws that are believed (`believed`), whose X is within max(ln 1.5, one paired standard error), at most
+    ln 2, of the best, and that along no variable's cuts give way by more than ln 3, those within 2 nats of the lowest MDL;
+    of these the lowest X.  If that law does not beat the best catalogue law by one paired standard error, the catalogue law
+    is recommended.
 
     Args:
         entries: (candidate index, evaluation), in any order; equal laws resolve to the earlier index.
@@ -62,6 +70,7 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
     usable = sorted(((k, e) for k, e in entries if e.failure is None and e.valid and math.isfinite(e.x)), key=lambda i: i[0])
     if not usable:
         return None
+    usable = believed(usable)
     pick = winner = _pick(usable)
     near = "one law" if len(pick.near) == 1 else f"{len(pick.near)} laws"
     shortest = f"lowest description length (within {CLOSE:g} nats)"
@@ -76,6 +85,17 @@ def choose(entries: Sequence[tuple[int, Evaluation]], catalogue: Collection[int]
             reason = "no law beats the best published law by one standard error"
             winner = _pick(known)
     return Choice(winner.index, _shortlist(winner.index, pick, usable), reason)
+
+
+def believed(usable: Sequence[tuple[int, Evaluation]]) -> list[tuple[int, Evaluation]]:
+    """Those of some valid laws that do not miss what the law of lowest MDL explains of the training rows.
+
+    Where few held-out rows show one regime of the table (overfitting to repeated data, say), a law that misses the regime
+    may have the lowest X by luck, although it is far from the training rows.
+    """
+    _, shortest = min(usable, key=lambda i: (i[1].mdl, i[0]))
+    most = MISFIT * max(1.0 - shortest.train_r2, ROUNDING)
+    return [(k, e) for k, e in usable if e.mdl <= shortest.mdl + WORSE or 1.0 - e.train_r2 <= most]
 
 
 @dataclass(frozen=True)

@@ -11,32 +11,45 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-_EMPTY = np.uint64(0)
+NO_TEXT = 0
+"""The digest of no text."""
+FEW = 1024
+"""Texts that are kept in a dict at least before they are sorted in among the others."""
+SHARE = 32
+"""One in so many texts may be kept in that dict."""
 
 
-def _hash(text: str) -> int:
-    """A positive 64-bit number."""
+def digest(text: str) -> int:
+    """The positive 64-bit number that stands for a text."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") or 1
 
 
 class TextIndex:
-    """A mapping from texts to candidate indices: open addressing over two arrays, 12 bytes a slot, at most 2/3 full."""
+    """A mapping from texts to candidate indices: two arrays in the order of digests, and a dict of the latest.
+
+    12 bytes a text.  Looking one up is a binary search; the dict is merged into the arrays when it holds more than one in
+    `SHARE` of all, so that a text costs a constant number of copies on average.
+    """
 
     def __init__(self) -> None:
-        self._count = 0
-        self._keys: NDArray[np.uint64] = np.zeros(1024, dtype=np.uint64)
-        self._values: NDArray[np.int32] = np.zeros(1024, dtype=np.int32)
+        self._keys: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+        self._values: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._recent: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._keys) + len(self._recent)
 
     def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and self._keys[self._slot(_hash(text))] != _EMPTY
+        return isinstance(text, str) and self.get(text) is not None
 
     def get(self, text: str) -> int | None:
         """The candidate that the text was first or last set to, None for an unknown text."""
-        slot = self._slot(_hash(text))
-        return None if self._keys[slot] == _EMPTY else int(self._values[slot])
+        key = digest(text)
+        found = self._recent.get(key)
+        if found is not None:
+            return found
+        slot = self._slot(key)
+        return None if slot is None else int(self._values[slot])
 
     def setdefault(self, text: str, k: int) -> int:
         """The text's candidate, which becomes `k` where it has none."""
@@ -47,32 +60,44 @@ class TextIndex:
         return k
 
     def __setitem__(self, text: str, k: int) -> None:
-        key = _hash(text)
+        key = digest(text)
         slot = self._slot(key)
-        if self._keys[slot] == _EMPTY:
-            if 3 * (self._count + 1) > 2 * len(self._keys):
-                self._grow()
-                slot = self._slot(key)
-            self._count += 1
-            self._keys[slot] = key
-        self._values[slot] = k
+        if slot is not None:
+            self._values[slot] = k
+            return
+        self._recent[key] = k
+        if len(self._recent) > max(FEW, len(self._keys) // SHARE):
+            self._merge()
 
-    def _slot(self, key: int) -> int:
-        """Where `key` is, or the empty slot where it belongs."""
-        mask = len(self._keys) - 1
-        slot = key & mask
+    def take(self, digests: NDArray[np.uint64], values: NDArray[np.int32]) -> None:
+        """Set each digest to its value, in turn, where it is not set yet; `NO_TEXT` is left out."""
+        self._merge()
+        keys, first = np.unique(digests, return_index=True)
+        if len(keys) and keys[0] == NO_TEXT:
+            keys, first = keys[1:], first[1:]
+        if not len(self._keys):
+            self._keys, self._values = keys, values[first].astype(np.int32)
+            return
+        at = np.searchsorted(self._keys, keys)
+        new = self._keys[np.minimum(at, len(self._keys) - 1)] != keys
+        keys, first, at = keys[new], first[new], at[new]
+        self._keys = np.insert(self._keys, at, keys)
+        self._values = np.insert(self._values, at, values[first])
+
+    def _slot(self, key: int) -> int | None:
+        """Where `key` is in the arrays, None where it is not."""
         wanted = np.uint64(key)
-        while (there := self._keys[slot]) != wanted and there != _EMPTY:
-            slot = (slot + 1) & mask
-        return slot
+        slot = int(np.searchsorted(self._keys, wanted))
+        return slot if slot < len(self._keys) and self._keys[slot] == wanted else None
 
-    def _grow(self) -> None:
-        keys, values = self._keys, self._values
-        self._keys = np.zeros(2 * len(keys), dtype=np.uint64)
-        self._values = np.zeros(2 * len(keys), dtype=np.int32)
-        for old in np.flatnonzero(keys):
-            slot = self._slot(int(keys[old]))
-            self._keys[slot], self._values[slot] = keys[old], values[old]
+    def _merge(self) -> None:
+        keys = np.fromiter(self._recent.keys(), np.uint64, len(self._recent))
+        values = np.fromiter(self._recent.values(), np.int32, len(self._recent))
+        order = np.argsort(keys)
+        at = np.searchsorted(self._keys, keys[order])
+        self._keys = np.insert(self._keys, at, keys[order])
+        self._values = np.insert(self._values, at, values[order])
+        self._recent.clear()
 
 
 class Figures:
@@ -96,3 +121,9 @@ class Figures:
             self._x.extend([float("nan")] * missing)
             self._complexity.extend([float("nan")] * missing)
         self._x[k], self._complexity[k] = figures
+
+    def take(self, x: NDArray[np.float64], complexity: NDArray[np.float64], usable: NDArray[np.bool_]) -> None:
+        """Set those of all candidates from 0 on."""
+        for mine, column in ((self._x, x), (self._complexity, complexity)):
+            del mine[:]
+            mine.frombytes(np.where(usable, column, np.nan).astype(np.float64).view(np.uint8).data)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sldagent.archive.records import (
     CandidateRecord,
+    Checkpoint,
     FinalStatus,
     Note,
     Origin,
@@ -20,14 +21,15 @@ from sldagent.archive.records import (
 from sldagent.archive.sessions import Resumed
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.choice import choose
+from sldagent.evolution.checkpoint import EVERY, Checkpoints
 from sldagent.evolution.config import RunConfig
 from sldagent.evolution.journal import Journal
 from sldagent.evolution.lease import Lease, Pulse
 from sldagent.evolution.observer import Event, NullObserver, Observer
+from sldagent.evolution.past import Memory, Past, recollected
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.search import STOP_WORDS, Search
 from sldagent.evolution.slots import Models
-from sldagent.evolution.state import SearchState
 from sldagent.evolution.stop import StopReason, StopRule, interruptible
 from sldagent.evolution.summary import RunSummary
 from sldagent.proposers.base import Proposer
@@ -41,8 +43,8 @@ MakeModels = Callable[[str], Models]
 """From the run's id to its language models."""
 
 
-class RunArchive(Protocol):
-    """The part of `sldagent.archive.store.Archive` that a run writes to."""
+class RunArchive(Memory, Protocol):
+    """The part of `sldagent.archive.store.Archive` that a run writes to, and reads back where it goes on."""
 
     def new_run_id(self, task: str) -> str: ...
 
@@ -52,7 +54,10 @@ class RunArchive(Protocol):
         reference_programs: Sequence[ReferenceRecord], notes: Sequence[Note], pool: str,
     ) -> int: ...
 
-    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> object: ...
+    def commit(
+        self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = (),
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> object: ...
 
     def finish_run(
         self, run: str, *, status: FinalStatus, choice: int | None, shortlist: Sequence[int], reason: str,
@@ -98,23 +103,11 @@ class Beginning:
         return (Note("jail", f"untrusted code runs {where}", self.layers),)
 
 
-@dataclass(frozen=True)
-class Past:
-    """Earlier sessions of a run that goes on."""
-
-    run: str
-    resumed: Resumed
-    """What the present session, which has taken the run over, found."""
-    candidates: Iterable[CandidateRecord]
-    """All that the run has, in order."""
-    ended: StopReason | None = None
-    """Why the run ended when it was recorded, for a replay."""
-
-
 def discover(
     beginning: Beginning, config: RunConfig, archive: RunArchive, proposer: Proposer, pool: WorkerPool,
     observer: Observer | None = None, *, stop: threading.Event | None = None,
     clock: Callable[[], float] = time.monotonic, workers: str = "", models: MakeModels | None = None,
+    checkpoint_every: int = EVERY,
 ) -> RunSummary:
     """Search for laws until a bound of `config` is met or `stop` is set.
 
@@ -126,6 +119,7 @@ def discover(
         clock: seconds from any origin.
         workers: who evaluates, in words.
         models: makes the language models that propose beside `proposer`, once the run is in the archive.
+        checkpoint_every: candidates between checkpoints (`sldagent.evolution.checkpoint`).
 
     Returns:
         The summary; its status is ``stopped`` when the user ended the run or no language model can be asked, else
@@ -143,64 +137,84 @@ def discover(
         mode=beginning.mode, islands=islands, origin=beginning.origin, seeds=beginning.seeds,
         reference_programs=beginning.references, notes=beginning.notes, pool=workers,
     )
-    past = Past(run, Resumed(session, 0, {}, 0.0), (), beginning.ended)
-    start = Event("start", 0, f"run {run} on {beginning.task}")
+    past = Past(run, Resumed(session, 0, {}, 0.0), beginning.ended)
     planner = Planner(proposer, models=None if models is None else models(run))
-    return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
+    conduct = _Conduct(past, config, archive, planner, pool, observer or NullObserver(), clock, checkpoint_every)
+    return conduct.run(stop or threading.Event(), f"run {run} on {beginning.task}")
 
 
 def resume(
     past: Past, config: RunConfig, archive: RunArchive, planner: Planner, pool: WorkerPool,
     observer: Observer | None = None, *, stop: threading.Event | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.monotonic, checkpoint_every: int = EVERY,
 ) -> RunSummary:
     """Go on with a run that `archive` has taken over: as `discover` would have, had it never ended.
 
     `planner` reads candidates' programs back; `proposer`, `pool` and `config` must be those of the run's beginning
     (but for what never changes which candidates there are).  Returns and raises as `discover` does.
     """
-    start = Event("start", 0, f"run {past.run}: reading {past.resumed.committed} candidates back")
-    return _conduct(past, config, archive, planner, pool, observer or NullObserver(), stop, clock, start)
+    conduct = _Conduct(past, config, archive, planner, pool, observer or NullObserver(), clock, checkpoint_every)
+    return conduct.run(stop or threading.Event(), f"run {past.run}: going on after {past.resumed.committed} candidates")
 
 
-def _conduct(
-    past: Past, config: RunConfig, archive: RunArchive, planner: Planner, pool: WorkerPool, observer: Observer,
-    stop: threading.Event | None, clock: Callable[[], float], start: Event,
-) -> RunSummary:
+@dataclass(frozen=True)
+class _Conduct:
     """One session of a run, from its start in the archive to its end there."""
-    stop = stop or threading.Event()
-    run, rule = past.run, StopRule(config, stop, clock, past.resumed.seconds)
-    journal = Journal(archive, run, clock)
-    state, earlier = SearchState(config), past.resumed.committed
-    search = Search(state, planner, pool, journal, observer, rule, clock, past.candidates, earlier)
-    try:
-        with interruptible(stop), Lease(archive.sessions(), run, past.resumed.session, stop, lambda: rule.session_seconds):
-            observer.on_event(start)
-            reason = search.run()
-            if search.trouble is None:
-                reason = past.ended or reason
-            observer.on_event(Event("stop", search.state.committed, STOP_WORDS[reason]))
-        journal.flush()
-        summary = _summarise(past, search, reason, rule.seconds)
-        _finish(archive, summary, rule)
-    except BaseException as error:
-        status: FinalStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        with contextlib.suppress(ArchiveError):  # the first error is the one to report
+
+    past: Past
+    config: RunConfig
+    archive: RunArchive
+    planner: Planner
+    pool: WorkerPool
+    observer: Observer
+    clock: Callable[[], float]
+    checkpoint_every: int
+
+    def run(self, stop: threading.Event, start: str) -> RunSummary:
+        """Search until the end; `start` is what the observer is told first."""
+        past, archive = self.past, self.archive
+        rule = StopRule(self.config, stop, self.clock, past.resumed.seconds)
+        journal = Journal(archive, past.run, self.clock)
+        search: Search | None = None
+        lease = Lease(archive.sessions(), past.run, past.resumed.session, stop, lambda: rule.session_seconds)
+        try:
+            with interruptible(stop), lease:
+                self.observer.on_event(Event("start", 0, start))
+                search = self._search(journal, rule)
+                reason = search.run()
+                if search.trouble is None:
+                    reason = past.ended or reason
+                self.observer.on_event(Event("stop", search.state.committed, STOP_WORDS[reason]))
             journal.flush()
-        with contextlib.suppress(ArchiveError):
-            committed, failures = _counts(past, search)
-            archive.finish_run(
-                run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
-                candidates=committed, failures=failures, seconds=rule.seconds, session_seconds=rule.session_seconds,
-            )
-        raise
-    observer.on_event(Event("end", summary.candidates, f"run {run}: {summary.status}"))
-    return summary
+            summary = _summarise(past, search, reason, rule.seconds, archive)
+            _finish(archive, summary, rule)
+        except BaseException as error:
+            status: FinalStatus = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            with contextlib.suppress(ArchiveError):  # the first error is the one to report
+                journal.flush()
+            with contextlib.suppress(ArchiveError):
+                committed, failures = _counts(past, search)
+                archive.finish_run(
+                    past.run, status=status, choice=None, shortlist=(), reason=f"ended by {type(error).__name__}",
+                    candidates=committed, failures=failures, seconds=rule.seconds, session_seconds=rule.session_seconds,
+                )
+            raise
+        self.observer.on_event(Event("end", summary.candidates, f"run {past.run}: {summary.status}"))
+        return summary
+
+    def _search(self, journal: Journal, rule: StopRule) -> Search:
+        """The search, where earlier sessions left it at their last checkpoint."""
+        begun = recollected(self.past, self.config, self.archive, self.planner)
+        checkpoints = Checkpoints(self.config, self.checkpoint_every, begun.committed)
+        return Search(
+            begun.standing, self.planner, self.pool, journal, self.observer, rule, self.clock, checkpoints, begun.candidates,
+            self.past.resumed.committed,
+        )  # fmt: skip
 
 
-def _counts(past: Past, search: Search) -> tuple[int, int]:
+def _counts(past: Past, search: Search | None) -> tuple[int, int]:
     """Candidates in the archive and failures among them, also while the past is being read back."""
-    if not search.caught_up:
+    if search is None or not search.caught_up:
         return past.resumed.committed, sum(past.resumed.failures.values())
     return search.state.committed, search.state.failures.total()
 
@@ -219,8 +233,8 @@ def _finish(archive: RunArchive, summary: RunSummary, rule: StopRule) -> None:
     )
 
 
-def _summarise(past: Past, search: Search, reason: StopReason, seconds: float) -> RunSummary:
-    """Choose among the contenders and gather what a report needs."""
+def _summarise(past: Past, search: Search, reason: StopReason, seconds: float, archive: RunArchive) -> RunSummary:
+    """Choose among the contenders, which are read back, and gather what a report needs."""
     state = search.state
     status: FinalStatus = "stopped" if reason in ("interrupted", "provider") else "complete"
     if not search.caught_up:
@@ -228,13 +242,15 @@ def _summarise(past: Past, search: Search, reason: StopReason, seconds: float) -
             run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=past.resumed.committed,
             failures=past.resumed.failures, front=(), choice=None, catalogue=(), records={}, reason=NOT_YET,
         )
-    choice = choose(search.contenders.entries(), catalogue=search.catalogue)
+    contenders = {record.k: record for record in archive.laws(past.run, tuple(search.contenders.kept))}
+    usable = [(k, record.evaluation) for k, record in contenders.items() if record.evaluation.failure is None]
+    choice = choose(usable, catalogue=search.catalogue)
     needed = {*state.front.indices, *search.catalogue}
     if choice is not None:
         needed.update((choice.index, *choice.shortlist))
     return RunSummary(
         run=past.run, status=status, stopped_by=reason, seconds=seconds, candidates=state.committed,
         failures=dict(state.failures), front=state.front.indices, choice=choice, catalogue=tuple(search.catalogue),
-        records={k: search.contenders.get(k) for k in sorted(needed)},
+        records={k: contenders[k] for k in sorted(needed)},
         reason=NO_CHOICE if choice is None else choice.reason, trouble="" if search.trouble is None else str(search.trouble),
     )

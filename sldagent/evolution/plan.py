@@ -82,7 +82,7 @@ class Planner:
     ) -> None:
         """`read` makes the program of a candidate's text, as `proposer` made it (see `recall`)."""
         self._proposer = proposer
-        self._read = read
+        self.read = read
         self.models = models or Models(())
         self.seeds: Sequence[Proposal] = tuple(proposer.seeds())
         self._first = TextIndex()
@@ -116,7 +116,7 @@ class Planner:
             return Planned(
                 record.k, record.island, record.operator, record.parents, None, record.note, failure, asked=record.asked
             )
-        proposal = Proposal(self._read(record.source), record.operator, record.parents, record.note)
+        proposal = Proposal(self.read(record.source), record.operator, record.parents, record.note)
         planned = Planned.of(record.k, record.island, proposal)
         if record.asked is None:
             self.remember(planned)
@@ -161,6 +161,10 @@ class Planner:
             known = self._first.get(planned.key)
             self._first[planned.key] = planned.k if known is None else min(planned.k, known)
             self._first.setdefault(planned.structure, planned.k)
+
+    def recollect(self, first: TextIndex) -> None:
+        """Remember what `first` holds, keys and structures, and nothing else."""
+        self._first = first
 
     def judged(self, record: CandidateRecord, planned: Planned) -> CandidateRecord:
         """The finished candidate, with whether what a model promised of it held."""

@@ -5,8 +5,9 @@ later one is, so it sees exactly that state; results that came early wait.  At m
 asked for its candidates with a longer look-back (`sldagent.evolution.slots`); an answer that is late is waited for when its
 turn to commit comes, and meanwhile the workers are busy with the grammar's candidates behind it.
 
-A run that goes on walks the same way over the candidates it has: they are read back instead of proposed, and are
-ready at once.  Whatever was in flight is then proposed again from the state that it was proposed from before.
+A run that goes on walks the same way over the candidates it has since its last checkpoint: they are read back instead of
+proposed, and are ready at once.  Whatever was in flight is then proposed again from the state that it was proposed from
+before.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Callable, Iterable
 from sldagent.archive.records import CandidateRecord
 from sldagent.errors import ArchiveError, ChatError
 from sldagent.evaluation.result import Evaluation
-from sldagent.evolution.contenders import Contenders
+from sldagent.evolution.checkpoint import Checkpoints, Standing
 from sldagent.evolution.journal import Journal
 from sldagent.evolution.observer import Event, EventKind, Observer
 from sldagent.evolution.plan import Planned, Planner
-from sldagent.evolution.state import Change, SearchState
+from sldagent.evolution.state import Change
 from sldagent.evolution.stop import StopReason, StopRule
 from sldagent.workers.base import WorkerPool
 
@@ -36,21 +37,24 @@ class Search:
 
     Attributes:
         state: after the last commit.
-        contenders: records kept for the choice and the report.
+        contenders: candidates that the choice and the report may need.
         catalogue: indices of committed seeds that are published laws.
         trouble: why no language model could be asked, where that ended the search.
     """
 
     def __init__(
-        self, state: SearchState, planner: Planner, pool: WorkerPool, journal: Journal, observer: Observer,
-        rule: StopRule, clock: Callable[[], float], past: Iterable[CandidateRecord] = (),
+        self, standing: Standing, planner: Planner, pool: WorkerPool, journal: Journal, observer: Observer,
+        rule: StopRule, clock: Callable[[], float], checkpoints: Checkpoints, past: Iterable[CandidateRecord] = (),
         earlier: int = 0,
     ) -> None:
-        """`past` are the run's candidates from earlier sessions, in order, and `earlier` is their number."""
-        self.state = state
-        self.contenders = Contenders()
-        self.catalogue: list[int] = []
+        """`past` are the run's candidates from earlier sessions that `standing` does not know, in order; the run has
+        `earlier` candidates."""
+        self.state = standing.state
+        self.contenders = standing.contenders
+        self.catalogue = standing.catalogue
         self.trouble: ChatError | None = None
+        self._standing = standing
+        self._checkpoints = checkpoints
         self._planner = planner
         self._pool = pool
         self._journal = journal
@@ -63,19 +67,19 @@ class Search:
         self._planned: dict[int, Planned] = {}
         self._ready: dict[int, Evaluation] = {}
         self._awaited: set[int] = set()
-        self._next = 0
+        self._next = self.state.committed
         self._give_up = math.inf
 
     @property
     def caught_up(self) -> bool:
         """Whether every candidate of earlier sessions is in the state."""
-        return not self._recalled
+        return self.state.committed >= self._earlier
 
     def run(self) -> StopReason:
         """Search until a bound is met; all that is committed is then in the journal."""
         reason: StopReason | None = None
         for k in range(self.state.config.llm_look_back):
-            self._ask(k)
+            self._ask(self.state.committed + k)
         for _ in range(self.state.config.look_back):
             self._propose()
         self._begin()
@@ -196,19 +200,27 @@ class Search:
         published = k < len(self._planner.seeds) and planned.operator == CATALOGUE
         if published:
             self.catalogue.append(k)
-        self.contenders.add(record, self.state.front.indices, always=published)
+        self.contenders.add(k, record.evaluation, self.state.front.indices, always=published)
         if recalled is not None:
             del self._recalled[k]
+            self._keep(planned, record)
+            self._journal.tick()
             self._begin()
             return
         events = self._events(change)
         self._journal.add(record)
+        self._keep(planned, record)
         for event in events:
             self._journal.note(event.note)
         self._observer.on_commit(self.state, record)
         for event in events:
             self._observer.on_event(event)
         self._journal.tick()
+
+    def _keep(self, planned: Planned, record: CandidateRecord) -> None:
+        """Make a checkpoint where one is due; candidates that are read back have none yet where theirs was of no use."""
+        if (checkpoint := self._checkpoints.add(planned, record, self._standing)) is not None:
+            self._journal.mark(checkpoint)
 
     def _finished(self, planned: Planned, evaluation: Evaluation) -> CandidateRecord:
         """The candidate to commit.  Only now is it certain whether it repeats one that a model wrote."""

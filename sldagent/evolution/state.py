@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,8 @@ class SearchState:
         trial: whether fits shall weigh larger scale more.
         last_change: candidate that last changed the front, -1 at the start.
         reset_at: for each island the commit after which it was last reset, or None.
+        figures: X and complexity of every usable candidate.
+        fingerprints: predictions that candidates made, and the last that made them.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -76,8 +79,8 @@ class SearchState:
         self.trial = Trial()
         self.last_change = -1
         self.reset_at: list[int | None] = [None] * config.islands
-        self._figures = Figures()
-        self._fingerprints = TextIndex()
+        self.figures = Figures()
+        self.fingerprints = TextIndex()
         self._front_members: dict[int, Member] = {}
 
     @property
@@ -97,9 +100,9 @@ class SearchState:
 
     def settle(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation to commit next: a failure if an earlier law, no more complex, predicts the same."""
-        k = self._fingerprints.get(evaluation.fingerprint)
+        k = self.fingerprints.get(evaluation.fingerprint)
         if evaluation.failure is None and k is not None:
-            _, complexity = self._figures[k]
+            _, complexity = self.figures[k]
             if complexity <= evaluation.complexity:
                 detail = f"predicts the same as candidate {k}, which is no more complex"
                 return dataclasses.replace(evaluation, failure=Failure("same-predictions", detail))
@@ -125,7 +128,7 @@ class SearchState:
             )
             improved, drop = self._improves(member, record), self._drop(member, record)
             front = self._take(member, record.island, evaluation.fingerprint)
-        decided = record.operator == OPERATOR and self.trial.add(evaluation, self._figures[record.parents[0]][0])
+        decided = record.operator == OPERATOR and self.trial.add(evaluation, self.figures[record.parents[0]][0])
         self.table.add(record, reward_of(drop, front=front, improved=improved), improved)
         if record.asked is not None:
             self.concepts.add(record.asked, drop)
@@ -146,8 +149,16 @@ class SearchState:
         first = reset + self.config.look_back  # the first candidate that could know of the reset
         return first <= k < first + self.config.fresh_after_reset * self.config.islands
 
+    def settle_down(self, islands: Sequence[Sequence[Member]], front: Sequence[Member]) -> None:
+        """Take in these members of the islands, and of the front by rising complexity, as a search before left them."""
+        for island, members in zip(self.islands, islands, strict=True):
+            island.members = list(members)
+        for member in front:
+            self.front.add(Point(member.k, member.x, member.complexity))
+        self._front_members = {member.k: member for member in front}
+
     def _improves(self, member: Member, record: CandidateRecord) -> bool:
-        parents = [self._figures[p] for p in record.parents if p in self._figures]
+        parents = [self.figures[p] for p in record.parents if p in self.figures]
         beats = bool(parents) and all(
             member.x < x and member.complexity <= c + CREDIT_SLACK for x, c in parents
         )
@@ -155,15 +166,15 @@ class SearchState:
 
     def _drop(self, member: Member, record: CandidateRecord) -> float:
         """How far its X lies below that of its best parent, or of its island's best where it has none."""
-        before = [self._figures[p][0] for p in record.parents if p in self._figures]
+        before = [self.figures[p][0] for p in record.parents if p in self.figures]
         before = before or [m.x for m in self.islands[record.island].members]
         return min(before) - member.x if before and member.valid else 0.0
 
     def _take(self, member: Member, island: int, fingerprint: str) -> bool:
         """File a usable candidate; True when the front changed."""
-        self._figures[member.k] = (member.x, member.complexity)
+        self.figures[member.k] = (member.x, member.complexity)
         if fingerprint:
-            self._fingerprints[fingerprint] = member.k
+            self.fingerprints[fingerprint] = member.k
         self.islands[island].add(member)
         if not (member.valid and self.front.add(Point(member.k, member.x, member.complexity))):
             return False

@@ -1,4 +1,4 @@
-"""Formulas for people: one writer, two notations (LaTeX and Typst)."""
+"""Formulas for people: one writer, three notations (LaTeX, Typst and MathML)."""
 
 from __future__ import annotations
 
@@ -39,15 +39,24 @@ class Notation:
     """Mantissa, exponent."""
     greek: str
     word: str
-    subscript: str
+    subscripted: str
+    """A symbol, what stands below it."""
     where: str
     """A named vector after the formula: name, elements."""
+    number: str = "{}"
+    letter: str = "{}"
+    """A word of one letter."""
+    minus: str = "-"
+    """Before a term."""
+    plus_between: str = " + "
+    minus_between: str = " - "
+    comma: str = ", "
 
     def law(self, law: Law) -> str:
         """The right-hand side in the form it is written; named vectors follow."""
         text = self._text(law.expr)[0]
         for name, elements in law.vectors:
-            text += self.where.format(self.name(name), ", ".join(self._text(e)[0] for e in elements))
+            text += self.where.format(self.name(name), self.comma.join(self._text(e)[0] for e in elements))
         return text
 
     def name(self, name: str, index: tuple[str, ...] = ()) -> str:
@@ -56,18 +65,20 @@ class Notation:
         split = re.fullmatch(r"([A-Za-z]+?)(\d+)", head)
         if split:
             head, subscripts = split[1], [split[2], *subscripts]
-        below = [*map(self._word, subscripts), *index]
-        return self._word(head) + (self.subscript.format(", ".join(below)) if below else "")
+        below = [*map(self._word, [*subscripts, *index])]
+        return self.subscripted.format(self._word(head), self.comma.join(below)) if below else self._word(head)
 
     def _word(self, text: str) -> str:
         text = _SPOKEN.get(text, text)
         if _GREEK.fullmatch(text):
             return self.greek.format(text)
-        return text if len(text) == 1 or text.isdigit() else self.word.format(text)
+        if text.isdigit():
+            return self.number.format(text)
+        return self.letter.format(text) if len(text) == 1 else self.word.format(text)
 
     def _number(self, value: float) -> str:
         mantissa, _, exponent = render_number(value).partition("e")
-        return self.scientific.format(mantissa, int(exponent)) if exponent else mantissa
+        return self.scientific.format(mantissa, int(exponent)) if exponent else self.number.format(mantissa)
 
     def _wrapped(self, e: Expr, least: int) -> str:
         text, strength = self._text(e)
@@ -83,7 +94,7 @@ class Notation:
         if op == "add":
             return self._sum(e), _SUM
         if op == "neg":
-            return f"-{self._wrapped(e.args[0], _PRODUCT)}", _SUM
+            return f"{self.minus}{self._wrapped(e.args[0], _PRODUCT)}", _SUM
         if op == "mul":
             return self._product(e), _PRODUCT
         if op == "div":
@@ -91,8 +102,8 @@ class Notation:
         if op == "pow":
             return self.power.format(self._wrapped(e.args[0], _ATOM), self._text(e.args[1])[0]), _POWER
         if op == "sum":
-            return self.sum.format(e.name, self.name(e.over), self._wrapped(e.args[0], _PRODUCT)), _SUM
-        inner = ", ".join(self._text(a)[0] for a in e.args)
+            return self.sum.format(self._word(e.name), self.name(e.over), self._wrapped(e.args[0], _PRODUCT)), _SUM
+        inner = self.comma.join(self._text(a)[0] for a in e.args)
         if op == "sqrt":
             return self.root.format(inner), _ATOM
         return self.functions.get(op, self.function.format(op)) + self.parentheses.format(inner), _POWER
@@ -108,12 +119,13 @@ class Notation:
         text = self._text(e.args[0])[0]
         for term in e.args[1:]:
             if term.op == "neg":
-                text += f" - {self._wrapped(term.args[0], _PRODUCT)}"
+                text += f"{self.minus_between}{self._wrapped(term.args[0], _PRODUCT)}"
             elif term.op == "num" and term.value < 0:
-                text += f" - {self._number(-term.value)}"
+                text += f"{self.minus_between}{self._number(-term.value)}"
             else:
                 inner, strength = self._text(term)
-                text += " + " + (self.parentheses.format(inner) if strength == _SUM and term.op != "sum" else inner)
+                bare = strength != _SUM or term.op == "sum"
+                text += self.plus_between + (inner if bare else self.parentheses.format(inner))
         return text
 
 
@@ -130,7 +142,7 @@ LATEX = Notation(
     scientific=r"{} \cdot 10^{{{}}}",
     greek=r"\{}",
     word=r"\mathrm{{{}}}",
-    subscript="_{{{}}}",
+    subscripted="{}_{{{}}}",
     where=r",\quad {} = \left({}\right)",
 )
 
@@ -147,6 +159,30 @@ TYPST = Notation(
     scientific="{} dot 10^({})",
     greek="{}",
     word='upright("{}")',
-    subscript="_({})",
+    subscripted="{}_({})",
     where=", quad {} = ({})",
 )
+
+MATHML = Notation(
+    fraction="<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>",
+    parentheses="<mrow><mo>(</mo>{}<mo>)</mo></mrow>",
+    power="<msup><mrow>{}</mrow><mrow>{}</mrow></msup>",
+    product="<mspace width='0.17em'/>",
+    times="<mo>·</mo>",
+    root="<msqrt>{}</msqrt>",
+    sum="<munder><mo>∑</mo><mrow>{}<mo>∈</mo>{}</mrow></munder><mrow>{}</mrow>",
+    functions={"sigmoid": "<mi>σ</mi>"},
+    function="<mi>{}</mi><mo>&#x2061;</mo>",  # function application
+    scientific="<mn>{}</mn><mo>·</mo><msup><mn>10</mn><mn>{}</mn></msup>",
+    greek="<mi>&{};</mi>",
+    word="<mi>{}</mi>",
+    subscripted="<msub>{}<mrow>{}</mrow></msub>",
+    where="<mo>,</mo><mspace width='1em'/>{}<mo>=</mo><mrow><mo>(</mo>{}<mo>)</mo></mrow>",
+    number="<mn>{}</mn>",
+    letter="<mi>{}</mi>",
+    minus="<mo form='prefix'>−</mo>",
+    plus_between="<mo>+</mo>",
+    minus_between="<mo>−</mo>",
+    comma="<mo separator='true'>,</mo>",
+)
+"""Presentation MathML, to be read by an HTML parser (which knows the Greek letters by name)."""

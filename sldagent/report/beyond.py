@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.fitted import Fitted
+from sldagent.tasks.task import Task, inputs
 
 FloatArray = NDArray[np.float64]
 
@@ -55,17 +56,33 @@ def corner(card: Mapping[str, Any], factor: float) -> dict[str, float] | None:
     return point if scaled else None
 
 
-def predict_beyond(laws: Sequence[Fitted], factor: float) -> Beyond | None:
-    """Predictions of laws of one task, for each group; None where there is no scale variable to extend."""
-    import pandas
+def predict_beyond(laws: Sequence[Fitted], factor: float, task: Task | None = None) -> Beyond | None:
+    """Predictions of laws of one task, for each group; None where there is no scale variable to extend.
 
+    `task` holds rows of theirs, where any are at hand.
+    """
     card = laws[0].card
     point = corner(card, factor)
     if point is None:
         return None
     groups = laws[0].groups
-    frame = pandas.DataFrame([point] * len(groups))
-    if card.get("group_column"):
-        frame[card["group_column"]] = list(groups)
-    values = np.stack([law.predict_rows(law.rows(frame)) for law in laws])
+    rows = _rows(laws[0], point) if task is None else _points(task, point)
+    values = np.stack([law.predict_rows(rows) for law in laws])
     return Beyond(factor, point, tuple(law.law for law in laws), groups, laws[0].targets, values)
+
+
+def _points(task: Task, point: Mapping[str, float]) -> Task:
+    """One row per group, under the roles of a task."""
+    n = len(task.groups)
+    X = np.tile([point[v.name] for v in task.variables], (n, 1))
+    return inputs(task, X, np.arange(n))
+
+
+def _rows(law: Fitted, point: Mapping[str, float]) -> Task:
+    """The same, under the roles that a law keeps."""
+    import pandas
+
+    frame = pandas.DataFrame([point] * len(law.groups))
+    if law.card.get("group_column"):
+        frame[law.card["group_column"]] = list(law.groups)
+    return law.rows(frame)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.archive.store import Archive
+from sldagent.errors import LawError
 from sldagent.evaluation.baseline import persistence, power_law
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.result import CutScore, Evaluation
@@ -150,7 +151,7 @@ def _lines(outcome: Outcome, evaluator: Evaluator) -> list[Line]:
         record = summary.records[k]
         title = titles.get(record.structure)
         name = summary.law(k) + (f" ({title})" if title else "")
-        lines.append(_line(role, name, record.evaluation, record.formula))
+        lines.append(line_of(role, name, record.evaluation, record.formula))
 
     for place, k in enumerate(summary.shortlist):
         add("choice" if place == 0 else "short list", k)
@@ -161,16 +162,17 @@ def _lines(outcome: Outcome, evaluator: Evaluator) -> list[Line]:
     for r in outcome.references:
         if r.failure is None:
             lines.append(Line("program", r.name, None, r.x, r.x_se, None, errors_by_variable(r.cuts)))
-    return lines + _baselines(evaluator)
+    return lines + baselines(evaluator)
 
 
-def _baselines(evaluator: Evaluator) -> list[Line]:
+def baselines(evaluator: Evaluator) -> list[Line]:
+    """What any law must beat, on the evaluator's cuts."""
     lines = []
     program = power_law(evaluator.grounds.task)
     if program is not None:
         plain = evaluator.evaluate(program)
         if plain.failure is None:
-            lines.append(_line("baseline", "plain power law", plain))
+            lines.append(line_of("baseline", "plain power law", plain))
     last = persistence(evaluator)
     if last is not None:
         lines.append(Line("baseline", "persistence", None, last.x, None, None, errors_by_variable(last.cuts)))
@@ -186,7 +188,7 @@ def published_names(task: Task) -> dict[str, str]:
     return names
 
 
-def _line(role: str, name: str, evaluation: Evaluation, formula: str = "") -> Line:
+def line_of(role: str, name: str, evaluation: Evaluation, formula: str = "") -> Line:
     return Line(
         role,
         name,
@@ -216,6 +218,11 @@ def law_summary(law: str, record: CandidateRecord, groups: tuple[str, ...]) -> d
 
 
 def source_formula(record: CandidateRecord) -> str:
-    """The formula in the parameters that were fitted (the canonical one in the record may have merged some); '' where a
-    model wrote none."""
-    return "" if not record.source else formula_text(parse_program(record.source).law)
+    """The formula in the parameters that were fitted (the canonical one in the record may have merged some); that one where
+    the text is not in the language; '' where a model wrote none."""
+    if not record.source:
+        return ""
+    try:
+        return formula_text(parse_program(record.source).law)
+    except LawError:
+        return record.formula

@@ -26,6 +26,8 @@ FIGURES = {
     "train_r2": "training R2",
 }
 FACTORS = (1.0, 3.0, 10.0)
+Judged = tuple[Fitted, CandidateRecord | None]
+"""A law, and the candidate that it is in the archive."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,12 @@ def compare(first: str, second: str, archive: Archive | None) -> Comparison:
 
     Raises FitError where they predict different targets; ArchiveError or ExportError where one is not found.
     """
-    (a, record_a), (b, record_b) = _find(first, archive), _find(second, archive)
+    return compare_laws(_find(first, archive), _find(second, archive))
+
+
+def compare_laws(first: Judged, second: Judged) -> Comparison:
+    """Compare two laws, each with its candidate where it has one; raises as `compare`."""
+    (a, record_a), (b, record_b) = first, second
     if a.targets != b.targets:
         raise FitError(
             f"{a.law} predicts {', '.join(a.targets)} and {b.law} predicts {', '.join(b.targets)}: "
@@ -94,7 +101,7 @@ def compare(first: str, second: str, archive: Archive | None) -> Comparison:
     return Comparison((a, b), difference, cuts, beyond or None)
 
 
-def _find(text: str, archive: Archive | None) -> tuple[Fitted, CandidateRecord | None]:
+def _find(text: str, archive: Archive | None) -> Judged:
     if is_file(text):
         return resolve(text, None), None
     assert archive is not None

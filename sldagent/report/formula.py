@@ -18,12 +18,19 @@ DIGITS = 4
 
 def formula_text(law: Law, parameters: Mapping[str, FloatArray] | None = None) -> str:
     """``E + A*N**-alpha``; with `parameters`, every value that holds for all groups is put in, rounded."""
-    values = {} if parameters is None else _single_values(parameters)
-    text = render_expr(_filled(law.expr, values))
-    for name, elements in law.vectors:
-        inside = ", ".join(render_expr(_filled(e, values)) for e in elements)
+    shown = filled_law(law, parameters or {})
+    text = render_expr(shown.expr)
+    for name, elements in shown.vectors:
+        inside = ", ".join(render_expr(e) for e in elements)
         text += f"  where {name} = [{inside}]"
     return text
+
+
+def filled_law(law: Law, parameters: Mapping[str, FloatArray]) -> Law:
+    """The law with every value that holds for all groups put in, rounded; it still declares all its parameters."""
+    values = _single_values(parameters)
+    vectors = tuple((name, tuple(_filled(e, values) for e in elements)) for name, elements in law.vectors)
+    return replace(law, expr=_filled(law.expr, values), vectors=vectors)
 
 
 def exponents(law: Law) -> tuple[str, ...]:

@@ -20,16 +20,15 @@ class Ancestor:
     x: float
     complexity: float
     formula: str
+    parents: tuple[str, ...] = ()
+    """Ids of the laws it was made from, best first."""
 
 
 def ancestry(archive: Archive, run: str, record: CandidateRecord, depth: int = 6) -> list[Ancestor]:
     """The candidate, its parents, theirs and so on, each law once, nearest first; at most `depth` generations back."""
-    out, seen, level = [], {record.k}, [record]
-    for generation in range(depth + 1):
-        for r in level:
-            law = f"{run}-{r.k}"
-            out.append(Ancestor(generation, law, r.operator, r.evaluation.x, r.evaluation.complexity, source_formula(r)))
-        parents = dict.fromkeys(k for r in level for k in r.parents if k not in seen)
-        seen.update(parents)
-        level = archive.laws(run, list(parents))
+    out = []
+    for n, generation in enumerate(archive.ancestry(run, record.k, depth)):
+        for r in generation:
+            e, parents = r.evaluation, tuple(f"{run}-{k}" for k in r.parents)
+            out.append(Ancestor(n, f"{run}-{r.k}", r.operator, e.x, e.complexity, source_formula(r), parents))
     return out

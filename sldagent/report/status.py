@@ -78,10 +78,11 @@ def run_status(archive: Archive, run: str, now: datetime | None = None) -> Statu
     moment = now or datetime.now(record.started.tzinfo)
     last = sessions[-1] if sessions else None
     ago = 0.0 if last is None else max(0.0, (moment - last.beat).total_seconds())
-    return Status(record, sessions, tuple(archive.front(record.run)), _state(record, last), ago)
+    return Status(record, sessions, tuple(archive.front(record.run)), state_of(record, last), ago)
 
 
-def _state(record: RunRecord, last: SessionRecord | None) -> str:
+def state_of(record: RunRecord, last: SessionRecord | None) -> str:
+    """A key of `STATES` for a run whose newest session is `last`."""
     if record.status != "running" or last is None:
         return record.status
     lives = last.owner.lives()

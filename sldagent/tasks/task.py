@@ -115,6 +115,15 @@ class Task:
         return self.rows(self.split == split)
 
 
+def inputs(task: Task, X: FloatArray, group: NDArray[np.int64]) -> Task:
+    """Rows without measurements under the roles of a task: `X` (n, variables), `group` (n,)."""
+    n = len(X)
+    return replace(
+        task, X=X, Y=np.full((n, len(task.targets)), np.nan), group=group, split=np.full(n, "train"), run=None,
+        noise_scale=np.ones(n), at=None,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cut:
     """One division of training rows into kept (smaller scale) and held out (larger scale)."""

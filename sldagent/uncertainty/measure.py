@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from sldagent.errors import FitError, TableError
 from sldagent.evaluation.evaluate import Evaluator
@@ -189,7 +189,7 @@ def _tails(
             continue
         for k, level in enumerate(LEVELS):
             rank = min(int(np.ceil((len(ratio) + 1) * level)), len(ratio)) - 1
-            out[t, k] = ratio[rank] / student.ppf(0.5 + 0.5 * level, freedom[t])
+            out[t, k] = ratio[rank] / stdtrit(freedom[t], 0.5 + 0.5 * level)
     return out
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import f as fisher
+from scipy.special import fdtri
 
 from sldagent.errors import FitError
 from sldagent.fitting.fixed import fixed
@@ -110,7 +110,7 @@ class _Curve:
             raise FitError("no profile: every residual is zero, or all are beyond the Huber threshold (take a larger one)")
         self.scale = bend / scatter * (n - p) / n
         self.factor = 1.0 if squared else 2.0  # the squared loss is reported without its half
-        self.limit = float(fisher.ppf(level, 1, n - p))
+        self.limit = float(fdtri(1, n - p, level))
         inverse, _ = lines.inverse()
         # the column of a value that all blocks share, or of the only block
         column = q if q < law.local else lines.J.shape[1] - law.shared + (q - law.local)

@@ -67,10 +67,10 @@ class Spread:
 
     def factor(self, level: float) -> FloatArray:
         """(targets,) half width of a central interval, in standard deviations."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         shape = np.array([np.interp(level, LEVELS, row) for row in self.tail])
-        return np.asarray(shape * t.ppf(0.5 + 0.5 * level, np.maximum(self.freedom, 1.0)))
+        return np.asarray(shape * stdtrit(np.maximum(self.freedom, 1.0), 0.5 + 0.5 * level))
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON can hold."""

@@ -15,26 +15,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evaluation.result import Failure
 from sldagent.laws.program import Program
 from sldagent.workers.base import MakeEvaluator, WorkerStartError
 from sldagent.workers.environment import worker_environment
 from sldagent.workers.frames import FrameBuffer, encode
-
-_STARTS = 3
-"""Fresh workers in a row that may die before they are ready."""
+from sldagent.workers.queued import Holder, QueuedPool
 
 
-class _Worker:
-    """One process: its connection, what it was given, since when it is busy with the first of that."""
+class _Worker(Holder):
+    """One process: its connection, and since when it is busy with the first of what it was given."""
 
     def __init__(self, factory: bytes, environment: dict[str, str]) -> None:
+        super().__init__()
         self.connection, theirs = socket.socketpair()
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         with theirs:
@@ -44,18 +40,10 @@ class _Worker:
                 env=environment, start_new_session=True,
             )
         self.connection.setblocking(False)
-        self.given: deque[tuple[int, Program]] = deque()
-        self.ready = False
         self.busy_since = 0.0
         self._out = bytearray()
         self._in = FrameBuffer()
         self.send(factory)
-
-    def give(self, k: int, program: Program) -> None:
-        if not self.given:
-            self.busy_since = time.monotonic()
-        self.given.append((k, program))
-        self.send(encode((k, program)))
 
     def send(self, frame: bytes = b"") -> None:
         """Write `frame` and what is left of earlier ones, as far as the connection takes it at once."""
@@ -114,7 +102,7 @@ class _Worker:
         return f"the worker ended with status {status}" + (f": {words}" if words else "")
 
 
-class LocalPool:
+class LocalPool(QueuedPool[_Worker]):
     """A `WorkerPool` of local processes.
 
     Args:
@@ -132,80 +120,46 @@ class LocalPool:
         self, make_evaluator: MakeEvaluator, workers: int, time_limit: float | None = None, *, queue: int = 2,
         warm: Callable[[], object] | None = None,
     ) -> None:
-        if workers < 1 or queue < 0:
-            raise ValueError("a pool needs at least one worker and a queue that is not negative")
+        super().__init__(workers, queue + 1)
         self._factory = encode(make_evaluator)
         self._environment = worker_environment()
         self._time_limit = time_limit
-        self._depth = queue + 1
-        self._backlog: deque[tuple[int, Program]] = deque()
-        self._done: list[tuple[int, Evaluation]] = []
-        self._deaths: set[int] = set()
-        """Candidates that a worker has died with."""
-        self._failed_starts = 0
-        self._closed = False
         if warm is not None:
             warm()
-        self._workers = [_Worker(self._factory, self._environment) for _ in range(workers)]
+        self._begin()
 
     @property
     def process_ids(self) -> tuple[int, ...]:
         """Process ids of the present workers."""
         return tuple(worker.process.pid for worker in self._workers)
 
-    def submit(self, k: int, program: Program) -> None:
-        self._backlog.append((k, program))
-        self._hand_out()
+    def _start(self) -> _Worker:
+        return _Worker(self._factory, self._environment)
 
-    def pending(self) -> int:
-        return len(self._backlog) + sum(len(w.given) for w in self._workers) + len(self._done)
+    def _able(self, worker: _Worker) -> bool:
+        return worker.process.poll() is None
 
-    def results(self, timeout: float) -> list[tuple[int, Evaluation]]:
-        deadline = time.monotonic() + timeout
-        self._listen(0.0)
-        while not self._done and self.pending():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            self._listen(min(left, self._until_cap()))
-        done, self._done = self._done, []
-        return done
+    def _give(self, worker: _Worker, candidates: list[tuple[int, Program]]) -> None:
+        if len(worker.given) == len(candidates):  # it was idle
+            worker.busy_since = self._clock()
+        for k, program in candidates:
+            worker.send(encode((k, program)))
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._backlog.clear()
-        self._done.clear()
-        for worker in self._workers:
+    def _end(self, worker: _Worker) -> None:
+        worker.end()
+
+    def _end_all(self, workers: list[_Worker]) -> None:
+        for worker in workers:
             worker.connection.close()  # all idle ones leave at the same time
-        for worker in self._workers:
+        for worker in workers:
             worker.end(patience=0.0 if worker.given or not worker.ready else 1.0)
-        self._workers.clear()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _hand_out(self) -> None:
-        """Give waiting candidates, oldest first, to the workers with the shortest queues."""
-        alive = [worker for worker in self._workers if worker.process.poll() is None]
-        while self._backlog and alive:
-            worker = min(alive, key=lambda w: len(w.given))
-            if len(worker.given) >= self._depth:
-                return
-            worker.give(*self._backlog.popleft())
-
-    def _until_cap(self) -> float:
-        """Seconds until the first busy worker reaches the cap (a second at most, to notice the dead)."""
+    def _patience(self) -> float:
+        """Seconds until the first busy worker reaches the cap."""
         if self._time_limit is None:
-            return 1.0
+            return super()._patience()
         busy = [w.busy_since for w in self._workers if w.ready and w.given]
-        return min([1.0] + [max(0.0, since + self._time_limit - time.monotonic()) for since in busy])
+        return min([super()._patience()] + [max(0.0, since + self._time_limit - self._clock()) for since in busy])
 
     def _listen(self, timeout: float) -> None:
         """Wait for any worker, take what has come, and replace workers that died or reached the cap."""
@@ -214,53 +168,36 @@ class LocalPool:
                 events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.unsent else 0)
                 selector.register(worker.connection, events)
             selector.select(timeout)
-        for place, worker in enumerate(self._workers):
+        for worker in list(self._workers):
             worker.send()
             messages, alive = worker.receive()
             for message in messages:
                 self._take(worker, message)
             if not alive:
-                self._replace(place, Failure("worker", worker.obituary()))
+                self._died(worker)
             elif self._overdue(worker):
                 limit = f"the evaluation took longer than the cap of {self._time_limit:g} s"
-                self._replace(place, Failure("time", limit))
-        self._hand_out()
+                self._replace(worker, Failure("time", limit))
 
     def _take(self, worker: _Worker, message: tuple[Any, ...]) -> None:
-        worker.busy_since = time.monotonic()
+        worker.busy_since = self._clock()
         if message[0] == "ready":
-            worker.ready = True
-            self._failed_starts = 0
+            self._started(worker)
         elif message[0] == "broken":
             raise WorkerStartError(f"a worker could not build its evaluator: {message[1]}")
         else:
-            worker.given.popleft()
-            self._done.append((message[1], message[2]))
+            self._answered(worker, message[1], message[2])
 
     def _overdue(self, worker: _Worker) -> bool:
         if self._time_limit is None or not (worker.ready and worker.given):
             return False
-        return time.monotonic() - worker.busy_since > self._time_limit
+        return self._clock() - worker.busy_since > self._time_limit
 
-    def _replace(self, place: int, failure: Failure) -> None:
-        """Blame the candidate it was busy with, hand its other ones out again, start a fresh worker.
-
-        A worker may also die of something else (memory taken by others, a hand): a first death is forgiven.
-        """
-        worker = self._workers[place]
-        if not worker.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
-                raise WorkerStartError(f"workers die before they are ready: {failure.detail}")
-        elif worker.given and not (failure.reason == "worker" and self._forgiven(worker.given[0][0])):
-            k, _ = worker.given.popleft()
-            self._done.append((k, Evaluation(failure=failure)))
-        self._backlog.extendleft(reversed(worker.given))
-        worker.end()
-        self._workers[place] = _Worker(self._factory, self._environment)
-
-    def _forgiven(self, k: int) -> bool:
-        """True the first time that a worker dies with this candidate."""
-        first = k not in self._deaths
-        self._deaths.add(k)
-        return first
+    def _died(self, worker: _Worker) -> None:
+        """It may have died of something else than its candidate (memory taken by others, a hand): once is forgiven."""
+        reason = worker.obituary()
+        if worker.ready:
+            self._replace(worker, Failure("worker", reason), forgiven=1)
+        else:
+            self._failed_start(reason)
+            self._replace(worker)

@@ -1,29 +1,26 @@
 """A pool of workers on a Ray cluster.
 
 Every worker is an actor that supervises a process of its own (`sldagent.workers.supervisor`).  The pool hands each a
-few candidates at a time, as text, and takes back bytes that it checks.  An actor that is lost with its node, or that
-is silent for too long, is replaced, and its candidates are handed out again: evaluations do not depend on where they
-happen, so nothing is lost and nothing differs.
+few candidates at a time and takes back bytes that it checks.  One call to an actor is under way at a time: it brings new
+candidates, and returns when one that the actor holds is finished, while its process goes on with the next.  An actor that
+is lost with its node, or that is silent for too long, is replaced, and its candidates are handed out again.
 """
 
 from __future__ import annotations
 
 import pickle
 import time
-from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sldagent import __version__
-from sldagent.evaluation.result import Evaluation, Failure
+from sldagent.evaluation.result import Failure
 from sldagent.laws.program import Program
-from sldagent.laws.render import render_program
 from sldagent.workers.base import MakeEvaluator, WorkerStartError
-from sldagent.workers.supervisor import Supervisor, open_reply
+from sldagent.workers.queued import Holder, QueuedPool
+from sldagent.workers.supervisor import Supervisor, open_reply, pack_candidates
+from sldagent.workers.wire import WireError
 
-STARTS = 3
-"""Actors in a row that may fail before they are ready."""
 NODE_LOST = "node has died"
 """In Ray's words on an actor that ended with its node, which says nothing of the actor."""
 LOSSES = 3
@@ -34,30 +31,20 @@ MEMORY = 4 << 30
 """Resident bytes of an actor and its worker beyond which they are replaced by fresh ones."""
 
 
-class _Actor:
-    """One actor: its handle, and what it was given, oldest first."""
+class _Actor(Holder):
+    """One actor: its handle, the call that is under way, and what the next call will bring."""
 
     def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
+        super().__init__()
         self.handle = handle
-        self.hello = handle.hello.remote()
-        self.given: dict[Any, tuple[int, Program]] = {}
-        self.ready = False
+        self.call = handle.hello.remote()
+        self.unsent: list[tuple[int, Program]] = []
         self.full = False
         """It has grown too large: nothing more is given to it."""
-        self._clock = clock
         self.heard = clock()
 
-    def give(self, k: int, program: Program) -> None:
-        if not self.given:
-            self.heard = self._clock()
-        self.given[self.handle.evaluate.remote(k, render_program(program))] = (k, program)
 
-    def silent(self, limit: float) -> bool:
-        """It owes an answer and has not been heard of for `limit` seconds."""
-        return bool(self.given) and self._clock() - self.heard > limit
-
-
-class RayPool:
+class RayPool(QueuedPool[_Actor]):
     """A `WorkerPool` of Ray actors.
 
     Args:
@@ -79,128 +66,83 @@ class RayPool:
         gpus: float = 0.0, memory: int = MEMORY, depth: int = 3, warm: Callable[[], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if workers < 1 or depth < 1:
-            raise ValueError("a pool needs at least one worker that holds at least one candidate")
+        super().__init__(workers, depth, clock)
         self._ray = ray
         self._make = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Supervisor)
         self._factory = ray.put(pickle.dumps((make_evaluator, warm)))
         self._time_limit = time_limit
         self._memory = memory
-        self._depth = depth
-        self._clock = clock
-        self._backlog: deque[tuple[int, Program]] = deque()
-        self._done: list[tuple[int, Evaluation]] = []
-        self._losses: dict[int, int] = {}
-        self._failed_starts = 0
-        self._actors = [self._start() for _ in range(workers)]
-
-    def submit(self, k: int, program: Program) -> None:
-        self._backlog.append((k, program))
-        self._hand_out()
-
-    def pending(self) -> int:
-        return len(self._backlog) + sum(len(a.given) for a in self._actors) + len(self._done)
-
-    def results(self, timeout: float) -> list[tuple[int, Evaluation]]:
-        deadline = self._clock() + timeout
-        self._listen(0.0)
-        while not self._done and self.pending():
-            left = deadline - self._clock()
-            if left <= 0:
-                break
-            self._listen(min(left, 1.0))
-        done, self._done = self._done, []
-        return done
-
-    def close(self) -> None:
-        self._backlog.clear()
-        self._done.clear()
-        for actor in self._actors:
-            self._ray.kill(actor.handle)
-        self._actors.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._begin()
 
     def _start(self) -> _Actor:
-        return _Actor(self._make.remote(self._factory, self._time_limit), self._clock)
+        return _Actor(self._make.remote(self._factory, self._time_limit, self._depth), self._clock)
 
-    def _hand_out(self) -> None:
-        """Give waiting candidates, oldest first, to the ready actors that hold fewest."""
-        able = [actor for actor in self._actors if actor.ready and not actor.full]
-        while self._backlog and able:
-            actor = min(able, key=lambda a: len(a.given))
-            if len(actor.given) >= self._depth:
-                return
-            actor.give(*self._backlog.popleft())
+    def _able(self, worker: _Actor) -> bool:
+        return worker.ready and not worker.full
+
+    def _give(self, worker: _Actor, candidates: list[tuple[int, Program]]) -> None:
+        worker.unsent += candidates
+        self._call(worker)
+
+    def _call(self, actor: _Actor) -> None:
+        """Ask for the next answer, unless the actor is asked already or holds nothing."""
+        if actor.call is None and actor.given:
+            actor.call = actor.handle.work.remote(pack_candidates(actor.unsent))
+            actor.unsent.clear()
+            actor.heard = self._clock()
+
+    def _end(self, worker: _Actor) -> None:
+        self._ray.kill(worker.handle)  # also one that only seems to be gone: it must not go on beside its successor
+
+    def _turn(self, timeout: float) -> None:
+        super()._turn(timeout)
+        for actor in self._workers:  # those that got nothing new, but hold something
+            self._call(actor)
 
     def _listen(self, timeout: float) -> None:
         """Wait for any actor, take what has come, and replace actors that are lost, silent or too large."""
-        waited = {ref: actor for actor in self._actors for ref in ([] if actor.ready else [actor.hello])}
-        waited |= {ref: actor for actor in self._actors for ref in actor.given}
+        waited = {actor.call: actor for actor in self._workers if actor.call is not None}
         if waited:
             came, _ = self._ray.wait(list(waited), num_returns=len(waited), timeout=0)
             if not came and timeout > 0:
                 came, _ = self._ray.wait(list(waited), num_returns=1, timeout=timeout)
-            for ref in came:
-                actor = waited[ref]
-                if actor in self._actors:  # it may have been replaced because of an earlier answer
-                    self._take(actor, ref)
+            for call in came:
+                self._take(waited[call])
         limit = None if self._time_limit is None else self._depth * self._time_limit + SILENCE
-        for actor in list(self._actors):
-            if (actor.full and not actor.given) or (limit is not None and actor.silent(limit)):
+        for actor in list(self._workers):
+            if actor.full and not actor.given:
                 self._replace(actor)
-        self._hand_out()
+            elif limit is not None and actor.given and self._clock() - actor.heard > limit:
+                self._lost(actor, "it did not answer")
 
-    def _take(self, actor: _Actor, ref: Any) -> None:
+    def _take(self, actor: _Actor) -> None:
         """One answer of an actor, or the news of its end."""
         errors = self._ray.exceptions
         try:
-            answer = self._ray.get(ref)
+            answer = self._ray.get(actor.call)
+            actor.call = None
+            if actor.ready:
+                found, memory = open_reply(answer)
         except errors.RayActorError as error:
             self._lost(actor, str(error))
             return
         except errors.RayTaskError as error:
             self._lost(actor, f"{type(error.cause).__name__}: {error.cause}")
             return
-        actor.heard = self._clock()
-        if ref == actor.hello:
+        except WireError as error:
+            self._lost(actor, str(error))
+            return
+        if not actor.ready:
             if answer != __version__:
                 raise WorkerStartError(f"the cluster's nodes have sldagent {answer}, and the coordinator {__version__}")
-            actor.ready = True
-            self._failed_starts = 0
+            self._started(actor)
             return
-        k, _ = actor.given.pop(ref)
-        evaluation, memory = open_reply(answer)
         actor.full = memory > self._memory
-        self._losses.pop(k, None)
-        self._done.append((k, evaluation))
+        for k, evaluation in found:
+            self._answered(actor, k, evaluation)
 
     def _lost(self, actor: _Actor, reason: str) -> None:
         if not actor.ready and NODE_LOST not in reason:
-            self._failed_starts += 1
-            if self._failed_starts >= STARTS:
-                raise WorkerStartError(f"actors end before they are ready: {' '.join(reason.split())[:500]}")
-        self._replace(actor)
-
-    def _replace(self, actor: _Actor) -> None:
-        """Start a fresh actor and hand the candidates of the old one out again, unless one loses actor after actor.
-
-        Only the oldest can be to blame: the others have not begun.
-        """
-        self._ray.kill(actor.handle)  # also one that only seems to be gone: it must not go on beside its successor
-        again = list(actor.given.values())
-        if again:
-            k = again[0][0]
-            self._losses[k] = self._losses.get(k, 0) + 1
-            if self._losses[k] >= LOSSES:
-                del self._losses[k], again[0]
-                failure = Failure("worker", f"the worker was lost {LOSSES} times while it evaluated this candidate")
-                self._done.append((k, Evaluation(failure=failure)))
-        self._backlog.extendleft(reversed(again))
-        self._actors[self._actors.index(actor)] = self._start()
+            self._failed_start(reason)
+        failure = Failure("worker", f"the worker was lost {LOSSES} times while it evaluated this candidate")
+        self._replace(actor, failure, forgiven=LOSSES - 1)

@@ -1,7 +1,9 @@
 """What runs in a Ray actor: it keeps one worker process and always answers with bytes.
 
 Candidates are evaluated in the worker process, a child of its own as in `LocalPool`: it is ended when a candidate takes
-too long or crashes, while the actor, which Ray cannot interrupt, stays and says so.
+too long or crashes, while the actor, which Ray cannot interrupt, stays and says so.  The process holds the next candidates
+already, so that it works on while an answer is on its way to the coordinator and the coordinator's next call on its way
+back.
 """
 
 from __future__ import annotations
@@ -9,18 +11,22 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from collections.abc import Iterable, Sequence
 
 from sldagent import __version__
-from sldagent.errors import LawError
 from sldagent.evaluation.result import Evaluation, Failure
-from sldagent.laws.parse import parse_program
+from sldagent.laws.program import Program
 from sldagent.workers.base import WorkerStartError
 from sldagent.workers.environment import is_secret
 from sldagent.workers.local import LocalPool
-from sldagent.workers.wire import decode_evaluation, encode_evaluation
+from sldagent.workers.wire import WireError, decode_evaluation, encode_evaluation
 
 _HEAD = struct.Struct("<BQ")
 _RESULT, _BROKEN = 0, 1
+_EACH = struct.Struct("<qI")
+"""Before each evaluation: its candidate, and the number of its bytes."""
+_WAIT = 60.0
+"""Seconds between looks at whether a worker that says nothing still holds candidates."""
 
 
 class Supervisor:
@@ -29,35 +35,39 @@ class Supervisor:
     Args:
         factory: pickled, from the coordinator: what makes the evaluator, and what to call before (or None).
         time_limit: seconds that one candidate may take; None: no cap.
+        depth: candidates that the worker process holds at most.
     """
 
-    def __init__(self, factory: bytes, time_limit: float | None) -> None:
+    def __init__(self, factory: bytes, time_limit: float | None, depth: int) -> None:
         for name in [name for name, value in os.environ.items() if is_secret(name, value)]:
             del os.environ[name]  # a cluster that somebody else started may have keys in its environment
         make_evaluator, warm = pickle.loads(factory)
-        self._pool = LocalPool(make_evaluator, 1, time_limit, queue=0, warm=warm)
+        self._pool = LocalPool(make_evaluator, 1, time_limit, queue=depth - 1, warm=warm)
 
     def hello(self) -> str:
         """The release that runs here."""
         return __version__
 
-    def evaluate(self, k: int, source: str) -> bytes:
-        """Evaluate the program with this text; `open_reply` reads the answer."""
+    def work(self, fresh: bytes) -> bytes:
+        """Take candidates (`pack_candidates`), and wait until any that is here is finished; `open_reply` reads the answer.
+
+        All that are finished are in the answer; none where none is here.
+        """
+        found: list[tuple[int, Evaluation]] = []
+        candidates: list[tuple[int, Program]] = pickle.loads(fresh)
         try:
-            self._pool.submit(k, parse_program(source))
-            while not (found := self._pool.results(60.0)):
-                continue
+            for k, program in candidates:
+                self._pool.submit(k, program)
+            while not found and self._pool.pending():
+                found = self._pool.results(_WAIT)
         except WorkerStartError as error:
             return _HEAD.pack(_BROKEN, 0) + str(error).encode()
-        except LawError as error:
-            broken = Evaluation(failure=Failure("worker", f"the program's text did not survive its way: {error}"))
-            return _HEAD.pack(_RESULT, self._memory()) + encode_evaluation(broken)
-        ((_, evaluation),) = found
-        return _HEAD.pack(_RESULT, self._memory()) + encode_evaluation(evaluation)
+        return reply(found, sum(map(resident, (os.getpid(), *self._pool.process_ids))))
 
-    def _memory(self) -> int:
-        """Resident bytes of this process and its worker, as far as the kernel tells."""
-        return sum(map(resident, (os.getpid(), *self._pool.process_ids)))
+
+def pack_candidates(candidates: Sequence[tuple[int, Program]]) -> bytes:
+    """Candidates on their way to a supervisor, which trusts its coordinator."""
+    return pickle.dumps(list(candidates), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def resident(pid: int) -> int:
@@ -69,19 +79,42 @@ def resident(pid: int) -> int:
         return 0
 
 
-def open_reply(reply: object) -> tuple[Evaluation, int]:
-    """(evaluation, resident bytes at the worker's end) of an answer.
+def reply(found: Iterable[tuple[int, Evaluation]], memory: int) -> bytes:
+    """Evaluations as an answer; `memory`: resident bytes at the worker's end."""
+    parts = [_HEAD.pack(_RESULT, memory)]
+    for k, evaluation in found:
+        body = encode_evaluation(evaluation)
+        parts += [_EACH.pack(k, len(body)), body]
+    return b"".join(parts)
 
-    An answer that is not one gives ``Failure("worker", ...)``.  Raises WorkerStartError where the worker could not be
-    started.
+
+def open_reply(answer: object) -> tuple[list[tuple[int, Evaluation]], int]:
+    """(candidates with their evaluations, resident bytes at the worker's end) of an answer.
+
+    An evaluation that cannot be read is ``Failure("worker", ...)``.  Raises WireError for an answer that is not one, and
+    WorkerStartError where the worker could not be started.
     """
-    if not isinstance(reply, bytes) or len(reply) < _HEAD.size:
-        return Evaluation(failure=Failure("worker", "the worker's answer is not one")), 0
-    kind, memory = _HEAD.unpack_from(reply)
-    body = reply[_HEAD.size :]
+    if not isinstance(answer, bytes) or len(answer) < _HEAD.size:
+        raise WireError("the answer is not one")
+    kind, memory = _HEAD.unpack_from(answer)
+    at = _HEAD.size
     if kind == _BROKEN:
-        raise WorkerStartError(body.decode(errors="replace")[:1000])
+        raise WorkerStartError(answer[at:].decode(errors="replace")[:1000])
+    found: list[tuple[int, Evaluation]] = []
+    while at < len(answer):
+        if at + _EACH.size > len(answer):
+            raise WireError("the answer is cut off")
+        k, length = _EACH.unpack_from(answer, at)
+        at += _EACH.size
+        if at + length > len(answer):
+            raise WireError("the answer is cut off")
+        found.append((k, _evaluation(answer[at : at + length])))
+        at += length
+    return found, memory
+
+
+def _evaluation(body: bytes) -> Evaluation:
     try:
-        return decode_evaluation(body), memory
+        return decode_evaluation(body)
     except ValueError as error:
-        return Evaluation(failure=Failure("worker", f"the worker's answer cannot be read: {error}")), memory
+        return Evaluation(failure=Failure("worker", f"the worker's answer cannot be read: {error}"))

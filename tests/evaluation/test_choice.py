@@ -53,6 +53,20 @@ def test_a_law_that_gives_way_along_one_variable_is_not_near():
     assert choose([(0, best), (1, along(-5.0, -90, N=-8.0, D=-5.0 + math.log(3) - 0.01)), (2, even)]).index == 1
 
 
+def test_a_law_that_misses_what_another_explains_is_not_believed():
+    plain = replace(law(-3.0, -100.0), train_r2=0.99)
+    lucky = replace(law(-5.0, -30.0), train_r2=0.97)
+    assert choose([(0, plain), (1, lucky)]).index == 0
+    assert choose([(0, plain), (1, replace(lucky, mdl=-50.0))]).index == 1
+    assert choose([(0, plain), (1, replace(lucky, train_r2=0.985))]).index == 1
+
+
+def test_perfect_fits_are_alike():
+    perfect = replace(law(-3.0, -900.0), train_r2=1.0)
+    rounded = replace(law(-5.0, -700.0), train_r2=1.0 - 1e-13)
+    assert choose([(0, perfect), (1, rounded)]).index == 1
+
+
 def test_errors_along_a_variable_are_means_over_its_cuts():
     cuts = (CutScore("N: top level", "N", "loss", 5, -1.0, 0.0), CutScore("N: top 2 levels", "N", "loss", 9, -3.0, 0.0))
     assert by_variable(replace(law(-2.0, 0), cuts=cuts)) == {"N": -2.0}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pool_fakes import numbers, program
 
-from sldagent.archive.records import CandidateRecord, Note
+from sldagent.archive.records import CandidateRecord, Checkpoint, Note
 from sldagent.errors import ArchiveError
 from sldagent.evaluation.result import Evaluation
 from sldagent.evolution.config import RunConfig
@@ -26,6 +26,7 @@ class MemoryArchive:
     def __init__(self, full_after: int | None = None) -> None:
         self.records: list[CandidateRecord] = []
         self.batches: list[int] = []
+        self.checkpoints: list[Checkpoint] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
         self.events: list[str] = []
@@ -44,7 +45,13 @@ class MemoryArchive:
     def beat(self, run: str, n: int, seconds: float) -> bool:
         return False
 
-    def commit(self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = ()) -> None:
+    def laws(self, run: str, ks: Sequence[int]) -> list[CandidateRecord]:
+        return [self.records[k] for k in ks]
+
+    def commit(
+        self, run: str, records: Sequence[CandidateRecord], notes: Sequence[Note] = (),
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:
         if self._full_after is not None and len(self.records) + len(records) > self._full_after:
             raise ArchiveError("the disk is full")
         assert [r.k for r in records] == list(range(len(self.records), len(self.records) + len(records)))
@@ -52,6 +59,7 @@ class MemoryArchive:
         assert not self.finished
         self.records.extend(records)
         self.events.extend(note.kind for note in notes)
+        self.checkpoints.extend(checkpoints)
         self.batches.append(len(records))
 
     def finish_run(self, run: str, **values: Any) -> None:

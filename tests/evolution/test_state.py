@@ -10,7 +10,6 @@ from search_rig import config
 
 from sldagent.archive.records import CandidateRecord
 from sldagent.evaluation.result import Evaluation, Failure
-from sldagent.evolution.contenders import BAND, Contenders
 from sldagent.evolution.front import Point
 from sldagent.evolution.state import Change, SearchState
 
@@ -127,27 +126,3 @@ def test_an_empty_island_is_the_weakest() -> None:
     records = [record(0, 1.0), record(1, 1.0, failure=Failure("time")), record(2, 99.0)]
     _, changes = fold(*records, reset_every=3)
     assert changes[-1].reset == 1
-
-
-def test_contenders_keep_what_the_choice_may_need_and_stay_bounded() -> None:
-    contenders = Contenders(limit=10)
-    contenders.add(record(0, 90.0, 1.0), front=(0,), always=True)
-    contenders.add(record(1, 80.0, 2.0), front=(0, 1))
-    contenders.add(record(2, 0.0, 20.0, failure=Failure("time")), front=(0, 1))
-    for k in range(3, 200):
-        near = k % 2 == 0
-        contenders.add(record(k, 0.0 if near else BAND + 0.1, 20.0, mdl=float(1000 - k)), front=(0, 1, 3))
-    kept = [k for k, _ in contenders.entries()]
-    assert {0, 1, 3} <= set(kept)
-    assert 198 in kept  # the lowest MDL near the best
-    assert 2 not in kept
-    assert 5 not in kept
-    assert len(kept) <= 3 + 2 * 10
-    assert contenders.get(198).evaluation.mdl == 802.0
-
-
-def test_a_failed_catalogue_law_is_kept_for_the_report_but_is_no_entry() -> None:
-    contenders = Contenders()
-    contenders.add(record(0, failure=Failure("non-finite")), front=(), always=True)
-    assert contenders.entries() == []
-    assert contenders.get(0).k == 0

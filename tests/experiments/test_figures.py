@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.sldbench import figures
 from experiments.sldbench.curves import representative
-from experiments.sldbench.slices import BEYOND, axis_of, panels_of
 from sldagent.bench.results import Result, Scored, Settings
 from sldagent.bench.suite import run_suite
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.laws.parse import parse_formula
 from sldagent.laws.program import Program
+from sldagent.report.figures.slices import BEYOND, axis_of, slices_of
 from sldagent.session import prepare
 from sldagent.tasks.load import load_task
 from sldagent.uncertainty.bootstrap import refits
@@ -82,7 +81,7 @@ def test_slices_fix_everything_but_the_axis(tmp_path: Path) -> None:
     task = load_task(grid(tmp_path / "g.csv", groups=2))
     axis = axis_of(task)
     assert axis is not None
-    panels = panels_of(task, axis, [0, 1])
+    panels = slices_of(task, axis, [0, 1])
     assert 2 <= len(panels) <= 9
     assert {p.group for p in panels} == {0, 1}
     for p in panels:
@@ -96,7 +95,7 @@ def test_slices_fix_everything_but_the_axis(tmp_path: Path) -> None:
 
 def test_at_most_nine_groups_are_shown(tmp_path: Path) -> None:
     task = load_task(grid(tmp_path / "g.csv", groups=14))
-    panels = panels_of(task, axis_of(task) or 0, list(range(14)))
+    panels = slices_of(task, axis_of(task) or 0, list(range(14)))
     shown = [p.group for p in panels]
     assert len(shown) == 9
     assert shown[0] == 0
@@ -128,7 +127,6 @@ def test_refits_scatter_more_with_more_noise(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["lines", "mixture"])
 def test_a_tiny_run_is_drawn(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="figures need matplotlib, which comes with the extra 'bench'")
     spec = grid(tmp_path / "g.csv", groups=2) if kind == "lines" else mixture(tmp_path / "g.csv")
     results, archive, out = tmp_path / "r.json", tmp_path / "a.db", tmp_path / "figures"
     run_suite([str(spec)], [0], BUDGET, f"sqlite:///{archive}", out=results)
@@ -144,23 +142,7 @@ def test_a_tiny_run_is_drawn(tmp_path: Path, kind: str, capsys: pytest.CaptureFi
     assert "g_front.png" in capsys.readouterr().out
 
 
-def test_without_matplotlib_one_sentence_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: object, **more: object) -> object:
-        if name.split(".")[0] == "matplotlib":
-            raise ImportError(name)
-        return real(name, *args, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    assert figures.main([str(tmp_path / "a.db"), str(tmp_path / "r.json"), str(tmp_path)]) == 2
-    assert "sldagent[bench]" in capsys.readouterr().err
-
-
 def test_results_without_their_archive_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="figures need matplotlib, which comes with the extra 'bench'")
     spec, results = grid(tmp_path / "g.csv"), tmp_path / "r.json"
     run_suite([str(spec)], [0], replace(BUDGET, candidates=4), f"sqlite:///{tmp_path / 'a.db'}", out=results)
     assert figures.main([str(tmp_path / "none.db"), str(results), str(tmp_path / "f"), "--tables", str(spec)]) == 2

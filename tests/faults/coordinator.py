@@ -21,8 +21,9 @@ from sldagent.archive.records import Origin
 from sldagent.archive.sessions import RunTaken
 from sldagent.archive.store import Archive
 from sldagent.errors import ArchiveError
-from sldagent.evolution.loop import Past, discover, resume
+from sldagent.evolution.loop import discover, resume
 from sldagent.evolution.observer import Event
+from sldagent.evolution.past import Past
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.summary import RunSummary
 from sldagent.workers.base import WorkerPool
@@ -31,6 +32,8 @@ from sldagent.workers.serial import SerialPool
 
 CONFIG = config(candidates=400, look_back=8)
 RUN = "r"
+EVERY = 32
+"""Candidates between checkpoints: kills fall before, between and after them."""
 CODES = {"complete": 0, "stopped": 3}
 
 
@@ -51,10 +54,11 @@ def session(archive: Archive, pool: WorkerPool, watcher: Watcher | None = None) 
     try:
         archive.run(RUN)
     except ArchiveError:
-        return discover(beginning(run=RUN, origin=Origin("", "")), CONFIG, archive, ScriptedProposer(), pool, watcher)
+        begun = beginning(run=RUN, origin=Origin("", ""))
+        return discover(begun, CONFIG, archive, ScriptedProposer(), pool, watcher, checkpoint_every=EVERY)
     resumed = archive.resume_run(RUN, archive.sessions().wait_for_death(RUN))
-    past = Past(RUN, resumed, archive.candidates(RUN))
-    return resume(past, CONFIG, archive, Planner(ScriptedProposer()), pool, watcher)
+    past = Past(RUN, resumed)
+    return resume(past, CONFIG, archive, Planner(ScriptedProposer()), pool, watcher, checkpoint_every=EVERY)
 
 
 def life(path: Path) -> None:

@@ -16,6 +16,7 @@ from sldagent import session
 from sldagent.archive.store import Archive
 from sldagent.chat.policy import Policy
 from sldagent.evaluation.evaluate import Evaluator
+from sldagent.evolution import loop
 from sldagent.evolution.config import RunConfig
 from sldagent.llm import LiveModels
 from sldagent.origin import origin_of
@@ -28,6 +29,8 @@ from sldagent.workers.serial import SerialPool
 
 QUICK = Policy(attempts=2, base=0.01, cap=0.02, breaker_failures=4, breaker_seconds=60.0, concurrency=8)
 RUN = "small"
+EVERY = 7
+"""Candidates between checkpoints."""
 
 
 def write_table(path: Path) -> Path:
@@ -66,6 +69,8 @@ def shrink() -> None:
     """Let sessions of this process be small."""
     session.GrammarProposer = FewSeeds  # type: ignore[misc]
     session.make_pool = here
+    session.discover = partial(loop.discover, checkpoint_every=EVERY)
+    loop.resume = partial(loop.resume, checkpoint_every=EVERY)
 
 
 def begin(table: Path, place: Path, cfg: RunConfig, policy: Policy = QUICK) -> Outcome:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from talk_server import TalkServer, content_number
 
 from sldagent import replay as replaying
 from sldagent.archive.store import Archive
+from sldagent.cli.main import main
+from sldagent.evolution import loop
 from sldagent.evolution.plan import BUDGET_NOTE
 from sldagent.replay import replay
 
@@ -31,6 +34,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few seeds, and evaluation in this process."""
     monkeypatch.setattr("sldagent.session.GrammarProposer", small_run.FewSeeds)
     monkeypatch.setattr("sldagent.session.make_pool", small_run.here)
+    monkeypatch.setattr("sldagent.session.discover", partial(loop.discover, checkpoint_every=small_run.EVERY))
+    monkeypatch.setattr(loop, "resume", partial(loop.resume, checkpoint_every=small_run.EVERY))
     monkeypatch.setattr(replaying, "GrammarProposer", small_run.FewSeeds)
     monkeypatch.setattr(replaying, "make_pool", small_run.here)
 
@@ -62,6 +67,17 @@ def same(place: Path, whole: Path) -> None:
     found, expected = rows(place), rows(whole)
     for name, wanted in expected.items():
         assert found[name] == wanted, name
+
+
+def test_the_report_says_what_models_did_and_cost(whole: Path, server: TalkServer, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", RUN, "--archive", str(whole), "-o", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    calls = len(attempts(whole))
+    assert "By language model:" in text
+    assert f"<dt>Language models</dt><dd>{calls} calls, " in text
+    assert f"sldagent replay {RUN} --from sqlite:///{whole} --archive sqlite:///again.db" in text
+    assert f"--llm {server.spec}" in text
 
 
 def test_what_models_wrote_is_in_the_archive_with_its_ledger(whole: Path, server: TalkServer) -> None:

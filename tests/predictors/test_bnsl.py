@@ -128,7 +128,6 @@ def test_a_local_optimum_is_no_lower_than_the_global_one(name: str) -> None:
 
 
 def test_the_figure_is_an_image(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     model, X, y = bnsl()
     draw(model.fit(X, y), pd.concat([X, y], axis=1), tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -148,7 +148,6 @@ def test_bad_input_is_named(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
 
 
 def test_the_figure_is_an_image(basic: Sloth, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     draw_loadings(basic, tmp_path / "loadings.png")
     assert (tmp_path / "loadings.png").read_bytes().startswith(b"\x89PNG")
 

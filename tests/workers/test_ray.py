@@ -19,7 +19,8 @@ from sldagent.workers.base import WorkerPool, WorkerStartError
 from sldagent.workers.place import Place
 from sldagent.workers.ray_cluster import connected, scrubbed
 from sldagent.workers.ray_pool import RayPool
-from sldagent.workers.supervisor import open_reply
+from sldagent.workers.supervisor import open_reply, reply
+from sldagent.workers.wire import WireError
 
 faults = pytest.mark.skipif("SLDAGENT_FAULTS" not in os.environ, reason="slow; 'make faults' runs it")
 pytest.importorskip("ray", reason="the package ray is not installed (the extra 'ray')")
@@ -60,7 +61,7 @@ def open_processes(ray: Any) -> Callable[..., WorkerPool]:
 
 def actor_pid(pool: RayPool) -> int:
     """Process id of the pool's first actor, which has answered."""
-    handle = pool._actors[0].handle
+    handle = pool._workers[0].handle
     return int(pool._ray.get(handle.__ray_call__.remote(lambda supervisor: os.getpid())))
 
 
@@ -91,9 +92,9 @@ def test_an_actor_that_grows_too_large_is_replaced(ray: Any) -> None:
     with RayPool(ray, make_fake, 1, 30.0, memory=1) as pool:
         for k in range(3):
             pool.submit(k, program(float(k)))
-        first = pool._actors[0]
+        first = pool._workers[0]
         assert sorted(collect(pool, 3)) == [0, 1, 2]
-        assert pool._actors[0] is not first
+        assert pool._workers[0] is not first
 
 
 @faults
@@ -106,7 +107,7 @@ def test_an_actor_that_is_silent_is_given_up_and_its_candidate_blamed_at_last(ra
         while not found and time.monotonic() < end:
             found = dict(pool.results(0.0))
             time.sleep(0.05)
-            if pool._actors[0].given:
+            if pool._workers[0].given:
                 now[0] += 1000.0
     assert found[0].failure is not None
     assert "lost 3 times" in found[0].failure.detail
@@ -128,16 +129,31 @@ def test_in_flight_is_bounded(ray: Any) -> None:
         most = 0
         found: dict[int, Any] = {}
         while len(found) < 10:
-            most = max(most, len(pool._actors[0].given))
+            most = max(most, len(pool._workers[0].given))
             found.update(pool.results(1.0))
         assert 1 <= most <= 2
 
 
-@pytest.mark.parametrize("reply", [b"", "text", None, b"\0" * 9, b"\0" * 9 + b"noise"])
-def test_an_answer_that_is_not_one_is_a_failure_value(reply: object) -> None:
-    evaluation, _ = open_reply(reply)
-    assert evaluation.failure is not None
-    assert evaluation.failure.reason == "worker"
+@pytest.mark.parametrize("answer", [b"", "text", None, b"\0" * 8, b"\0" * 9 + b"noise", b"\0" * 9 + b"\1" * 30])
+def test_an_answer_that_is_not_one_is_refused(answer: object) -> None:
+    with pytest.raises(WireError):
+        open_reply(answer)
+
+
+def test_answers_and_what_cannot_be_read_in_them() -> None:
+    assert open_reply(reply([], 5)) == ([], 5)
+    evaluations = {k: pool_fakes.judge(program(0.1 * k)) for k in (3, 1)}
+    sent = reply(evaluations.items(), 7)
+    found, memory = open_reply(sent)
+    assert memory == 7
+    assert [k for k, _ in found] == [3, 1]
+    assert all(same(evaluation, evaluations[k]) for k, evaluation in found)
+    spoilt = bytearray(sent)
+    spoilt[9 + 12 + 4] ^= 0xFF  # the first evaluation's header
+    (_, first), (_, second) = open_reply(bytes(spoilt))[0]
+    assert first.failure is not None
+    assert first.failure.reason == "worker"
+    assert same(second, evaluations[1])
 
 
 def test_a_process_that_is_connected_stays_so(ray: Any) -> None:

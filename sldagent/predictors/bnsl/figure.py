@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sldagent.errors import ConfigError
 from sldagent.export.files import write_whole
 from sldagent.predictors.bnsl.model import BNSL
 
@@ -20,14 +19,8 @@ def draw(model: BNSL, frame: pd.DataFrame, path: Path) -> None:
         path: image file; its ending says the format.
 
     Raises:
-        ConfigError: matplotlib is not installed.
         ExportError: the file cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise ConfigError("figures need matplotlib: install sldagent[bench]") from None
-    matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
     x = frame[model.feature_names_in_[0]].to_numpy(dtype=np.float64)

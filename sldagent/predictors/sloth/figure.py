@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sldagent.errors import ConfigError
 from sldagent.export.files import write_whole
 from sldagent.predictors.sloth.interpret import interpret
 from sldagent.predictors.sloth.model import Sloth
@@ -16,15 +15,9 @@ def draw_loadings(model: Sloth, path: Path) -> None:
     """Draw a fitted model's rotated loadings as a table of colours.
 
     Raises:
-        ConfigError: matplotlib is not installed.
         PredictorError: two skills coincide.
         ExportError: the file cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise ConfigError("figures need matplotlib: install sldagent[bench]") from None
-    matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
     loadings = interpret(model).loadings

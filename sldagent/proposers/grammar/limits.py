@@ -174,12 +174,12 @@ def _image(e: Expr, parts: list[Interval]) -> Interval:
             return low, high
         case "div":
             bottom = parts[1]
-            if bottom[0] <= 0 <= bottom[1]:
+            if not (bottom[0] > 0 or bottom[1] < 0):
                 return ANY
             edges = sorted((1.0 / bottom[0], 1.0 / bottom[1]))
             return _corners(low, high, edges[0] or TINY, edges[1] or -TINY)
         case "exp":
-            return max(TINY, _exp(low)), _exp(high)
+            return max(TINY, _exp(low)), max(TINY, _exp(high))  # positive, also where it underflows
         case "log":
             return (math.log(low) if low > 0 else -math.inf), (math.log(high) if 0 < high < math.inf else math.inf)
         case "sqrt":

@@ -43,28 +43,32 @@ class Concept:
 
 
 class Concepts:
-    """A fold over committed candidates, in order."""
+    """A fold over committed candidates, in order.
+
+    Attributes:
+        known: the evidence by promise and operator, in the order in which they came up.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Concept] = {}
+        self.known: dict[tuple[str, str], Concept] = {}
 
     def add(self, asked: AskedRecord, gain: float) -> None:
         """Take one finished child in; `gain`: how far its X fell below its first parent's, in nats."""
         if asked.kept is None or not asked.promise:
             return
         key = (asked.promise, asked.operator)
-        old = self._known.get(key, Concept(*key))
+        old = self.known.get(key, Concept(*key))
         better = asked.kept and (not old.kept or gain > old.gain)
-        self._known[key] = Concept(
+        self.known[key] = Concept(
             *key, old.kept + asked.kept, old.tried + 1,
             max(gain, 0.0) if better else old.gain, asked.hypothesis if better else old.hypothesis,
         )  # fmt: skip
 
     def lines(self) -> tuple[str, ...]:
         """The best evidence first; what was tried more than once and never held comes last."""
-        held = [c for c in self._known.values() if c.kept]
+        held = [c for c in self.known.values() if c.kept]
         held.sort(key=lambda c: (-c.gain, -c.kept, c.promise, c.operator))
-        broken = [c for c in self._known.values() if not c.kept and c.tried > 1]
+        broken = [c for c in self.known.values() if not c.kept and c.tried > 1]
         broken.sort(key=lambda c: (-c.tried, c.promise, c.operator))
         broken = broken[:BROKEN]
         return tuple(c.line for c in [*held[: LINES - len(broken)], *broken])

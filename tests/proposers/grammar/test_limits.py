@@ -70,3 +70,9 @@ def test_a_shared_parameter_counts_once_over_the_groups(tasks: dict[str, Task]) 
     assert "rows" in excess(law, view, Limits())
     parameters = tuple(replace(p, scope="shared" if p.name == "a" else "group") for p in law.parameters)
     assert excess(replace(law, parameters=parameters), view, Limits()) == ""
+
+
+@pytest.mark.parametrize("text", ["A/exp(-9*D)", "A/(1 + exp(-exp(D)))", "A/(exp(-9*D)*exp(-N))", "log(exp(-9*D))"])
+def test_what_underflows_is_positive_still(tasks: dict[str, Task], text: str) -> None:
+    task = tasks["scales"]
+    assert undefined(parse_formula(text, task.symbols), profile(task)) == ""

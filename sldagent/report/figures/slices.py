@@ -1,6 +1,7 @@
-"""Where to draw a task's laws: the variable along which the test rows lie beyond the training rows, and a few slices of it.
+"""Where to draw a task's laws: along which variable, and on which slices.
 
-A slice fixes the group, the target and every other variable; its line runs along the axis past the last row.
+A slice fixes the group, the target and every other variable; its line runs along the axis, of a scale variable past the last
+row.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.tasks import levels
-from sldagent.tasks.task import Task, Variable
+from sldagent.tasks.task import Task
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 PANELS = 9
-"""Most panels of one figure."""
+"""Most slices of one figure."""
 SLICES = 6
 """Most slices of one group and target."""
 POINTS = 120
@@ -29,12 +30,14 @@ BEYOND = 2.0
 """How far past the last row a line runs, as a ratio."""
 BIN = math.log(1.25)
 """Width of a continuous variable's slice."""
+WIDE = 5.0
+"""Settings that reach over a larger ratio are drawn on a logarithmic axis."""
 LEVELS = 0.25
 """Share of the fullest slice's levels that a slice must have."""
 
 
 @dataclass(frozen=True)
-class Panel:
+class Slice:
     """One slice; `rows` index the task's table."""
 
     group: int
@@ -75,27 +78,38 @@ def axis_of(task: Task) -> int | None:
     return max(columns, key=rank)
 
 
-def is_log(variable: Variable) -> bool:
-    """Whether its axis is drawn logarithmic: scale variables are, unless they hold logarithms already."""
-    return variable.role == "scale" and not variable.log
+def is_log(task: Task, axis: int) -> bool:
+    """Whether a variable's axis is drawn logarithmic: unless it holds logarithms already, scale variables are, and
+    settings that are positive and reach over more than a factor of five.
+    """
+    variable, values = task.variables[axis], task.X[:, axis]
+    if variable.log or variable.role == "proportion":
+        return False
+    return variable.role == "scale" or bool(values.min() > 0 and values.max() > WIDE * values.min())
 
 
-def panels_of(task: Task, axis: int, order: Sequence[int]) -> list[Panel]:
-    """At most `PANELS` slices, over the groups of `order` (as many as fit, evenly picked from it) and all targets.
+def slices_of(
+    task: Task, axis: int, order: Sequence[int], *, beyond: float = BEYOND, most: int = PANELS, each: int = SLICES
+) -> list[Slice]:
+    """At most `most` slices, over the groups of `order` (as many as fit, evenly picked from it) and all targets.
+
+    Args:
+        beyond: how far past the last row the line of a scale variable runs, as a ratio; other variables stay in their range.
+        each: most slices of one group and target.
 
     Empty where no slice holds two levels of the axis.
     """
     places = [(g, t) for g in order for t in range(len(task.targets))]
-    picked = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, min(PANELS, len(places))).round().astype(int))]
-    count = min(SLICES, max(1, PANELS // len(picked)))
-    panels = []
+    picked = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))]
+    count = min(each, max(1, most // len(picked)))
+    found = []
     for group, target in picked:
         for rows in _slices(task, axis, group, count):
-            panels.append(_panel(task, axis, group, target, rows))
-    return panels
+            found.append(_slice(task, axis, group, target, rows, beyond))
+    return found
 
 
-def _panel(task: Task, axis: int, group: int, target: int, rows: IntArray) -> Panel:
+def _slice(task: Task, axis: int, group: int, target: int, rows: IntArray, beyond: float) -> Slice:
     others = [k for k in range(task.X.shape[1]) if k != axis]
     point = np.median(task.X[rows], axis=0)
     own = task.X[task.group == group, axis]
@@ -104,21 +118,23 @@ def _panel(task: Task, axis: int, group: int, target: int, rows: IntArray) -> Pa
         if large == axis:
             low = max(low, float(point[small]))
     variable = task.variables[axis]
-    if variable.log:
-        line = np.linspace(low, high + math.log(BEYOND) / math.log(variable.log_base), POINTS)
+    past = beyond if variable.role == "scale" else 1.0
+    if is_log(task, axis):
+        line = np.geomspace(low, max(high, low) * past, POINTS)
     else:
-        line = np.geomspace(low, max(high, low) * BEYOND, POINTS)
+        line = np.linspace(low, high + (math.log(past) / math.log(variable.log_base) if variable.log else 0.0), POINTS)
     X = np.tile(point, (POINTS, 1))
     X[:, axis] = line
     varies = [k for k in others if np.ptp(task.X[:, k]) > 0]
-    return Panel(group, target, tuple((task.variables[k].name, float(point[k])) for k in varies), rows, X)
+    return Slice(group, target, tuple((task.variables[k].name, float(point[k])) for k in varies), rows, X)
 
 
 def _slices(task: Task, axis: int, group: int, count: int) -> list[IntArray]:
     """Rows of up to `count` slices of a group: those with test rows and most levels of the axis, far from one another."""
     rows = np.flatnonzero(task.group == group)
     keys = _keys(task, axis)[rows]
-    along = levels.level_labels(levels.log_axis(task)[:, axis])[0]
+    values = task.X[:, axis]
+    along = levels.level_labels(np.log(values) if is_log(task, axis) else levels.log_axis(task)[:, axis])[0]
     found = []
     for key in np.unique(keys, axis=0) if keys.shape[1] else [np.zeros(0)]:
         own = rows[(keys == key).all(axis=1)]

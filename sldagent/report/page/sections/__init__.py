@@ -1,0 +1,1 @@
+"""The chapters of a run's page, each a function of the evidence."""
