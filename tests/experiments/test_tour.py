@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,10 +28,9 @@ def test_it_is_small_and_stored_as_it_ran() -> None:
 def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    with tempfile.TemporaryDirectory() as short:  # paths of sockets are at most 107 characters
-        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", short)
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        cells = executed()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    cells = executed()
     assert [cell.execution_count for cell in cells] == list(range(1, 11))
     assert all(cell.outputs for cell in cells)
     assert "cost of a run" in cells[-1].outputs[0].text
@@ -42,7 +39,8 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def executed() -> list[Any]:
     """The code cells of the notebook after a run of all of it."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")  # sockets in files: no port can be taken
     folder = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    NotebookClient(notebook, km=kernel, timeout=CELL_SECONDS, resources=folder).execute()
+    NotebookClient(
+        notebook, kernel_name="python3", timeout=CELL_SECONDS, startup_timeout=CELL_SECONDS, resources=folder
+    ).execute()
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
