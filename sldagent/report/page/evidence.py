@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from sldagent.archive.chat import AttemptRecord
 from sldagent.archive.query import named_queries
 from sldagent.archive.records import CandidateRecord, CandidateRow, Origin, ReferenceRecord, RunRecord, ScoringRecord
 from sldagent.archive.store import Archive
@@ -145,14 +146,7 @@ def gather(
         replace(law, fitted=replace(law.fitted, training=train, others=tuple(o.fitted for o in listed if o is not law)))
         for law in listed
     )
-    known = {law.record.k for law in laws}
-    usable = [r for r in rows if r.operator == CATALOGUE and not r.failure and math.isfinite(r.x) and r.k not in known]
-    seeds = archive.laws(record.run, [r.k for r in sorted(usable, key=lambda r: (r.x, r.k))])
     attempts = archive.chats().attempts(record.run)
-    spent = Amount()
-    for a in attempts:
-        nano = None if a.usd is None else round(a.usd * NANO)
-        spent += Amount(0 if a.state == "refused" else 1, a.tokens, nano)
     ids = {f"{record.run}-{k}" for k in ks}
     found = Evidence(
         status=status,
@@ -163,13 +157,13 @@ def gather(
         candidates=rows,
         shortlist=laws,
         reason=reason,
-        published=_fitted(record, seeds),
+        published=_published(archive, record, rows, {law.record.k for law in laws}),
         lineage=tuple(ancestry(archive, record.run, laws[0].record)) if laws else (),
         references=tuple(archive.references(record.run)),
         seeds=len(archive.sessions().seeds(record.run)),
         scorings=tuple(s for s in archive.scorings() if s.law in ids),
         queries={name: _ask(archive, name, record.run) for name in ("operators", "failures", "models")},
-        spent=spent,
+        spent=_spent(attempts),
         refused=sum(a.state in ("refused", "unclear", "lost") for a in attempts),
     )
     names = found.names
@@ -218,6 +212,22 @@ def _best_so_far(archive: Archive, run: str, rows: Sequence[CandidateRow]) -> tu
     ks = list(dict.fromkeys([*near, *(k for k, _ in by_x[:LISTED]), shortest, *catalogue]))
     found = choose([(c.k, c.evaluation) for c in archive.laws(run, ks)], catalogue)
     return ((), "") if found is None else (found.shortlist, found.reason)
+
+
+def _published(
+    archive: Archive, record: RunRecord, rows: Sequence[CandidateRow], known: Collection[int]
+) -> tuple[Law, ...]:
+    """Laws of the catalogue, without those that are `known` already."""
+    usable = [r for r in rows if r.operator == CATALOGUE and not r.failure and math.isfinite(r.x) and r.k not in known]
+    return _fitted(record, archive.laws(record.run, [r.k for r in sorted(usable, key=lambda r: (r.x, r.k))]))
+
+
+def _spent(attempts: Sequence[AttemptRecord]) -> Amount:
+    """What requests to language models were charged."""
+    total = Amount()
+    for a in attempts:
+        total += Amount(0 if a.state == "refused" else 1, a.tokens, None if a.usd is None else round(a.usd * NANO))
+    return total
 
 
 def _fitted(run: RunRecord, records: Sequence[CandidateRecord]) -> tuple[Law, ...]:

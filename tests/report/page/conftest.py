@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,24 +12,7 @@ from postgres_server import PostgresServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from page_tools import hostile_table, plain_table, sldagent, small_run
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A run, where it is, and its page."""
-
-    run: str
-    archive: Path
-    table: Path
-    html: str
-
-
-def reported(folder: Path, run: str, archive: Path, table: Path) -> Reported:
-    page = folder / "page.html"
-    ended = sldagent("report", run, "--archive", archive, "-o", page)
-    assert ended.code == 0, ended.err
-    return Reported(run, archive, table, page.read_text(encoding="utf-8"))
+from page_tools import Reported, hostile_table, plain_table, reported, small_run
 
 
 @pytest.fixture(scope="session")

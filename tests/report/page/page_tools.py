@@ -108,6 +108,23 @@ def sldagent(*words: object) -> Ended:
     return Ended(code, out.getvalue(), err.getvalue())
 
 
+@dataclass(frozen=True)
+class Reported:
+    """A run, where it is, and its page."""
+
+    run: str
+    archive: Path
+    table: Path
+    html: str
+
+
+def reported(folder: Path, run: str, archive: Path, table: Path) -> Reported:
+    page = folder / "page.html"
+    ended = sldagent("report", run, "--archive", archive, "-o", page)
+    assert ended.code == 0, ended.err
+    return Reported(run, archive, table, page.read_text(encoding="utf-8"))
+
+
 @dataclass
 class Read(HTMLParser):
     """A page as a browser reads it."""

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Reported
-from page_tools import HOSTILE, NAMES, Read, assert_harmless, sldagent, small_run
+from page_tools import HOSTILE, NAMES, Read, Reported, assert_harmless, sldagent, small_run
 
 from sldagent.archive.store import Archive
 from sldagent.evaluation.result import Evaluation, Failure

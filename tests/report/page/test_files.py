@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Reported
-from page_tools import HOSTILE, Read, sldagent
+from page_tools import HOSTILE, Read, Reported, sldagent
 
 from sldagent.archive.store import Archive
 from sldagent.report.page import write
