@@ -23,7 +23,9 @@ COLD = frozenset(
         "cholesky",
         "cholesky_solve",
         "_affine",
+        "_penalty",
         "_project",
+        "_projected",
         "_step",
         "impl",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting.fit import _last_delta, _Objective, _reported
+from sldagent.fitting.objective import Objective, last_delta, reported_objective
 from sldagent.fitting.result import FitResult, Point, collect
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw
@@ -20,8 +20,8 @@ def fixed(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point, *, polish:
     Raises:
         FitError: the recipe needs logarithms of non-positive targets.
     """
-    objective = _Objective(law, rows, recipe, surrogate=False)
-    objective.delta = _last_delta(objective, recipe)
+    objective = Objective(law, rows, recipe, surrogate=False)
+    objective.delta = last_delta(objective, recipe)
     total, _ = objective.bordered(point)
     spent = 1
     if polish:
@@ -34,6 +34,5 @@ def fixed(law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point, *, polish:
             point, total = better, reached
     failure = "" if np.isfinite(total) else "the predictions are not finite on all rows."
     blocks = objective.blocks
-    return FitResult(
-        law, point, blocks, _reported(recipe, total, objective), spent, failure, collect(law, rows.groups, blocks, point)
-    )
+    named = collect(law, rows.groups, blocks, point)
+    return FitResult(law, point, blocks, reported_objective(recipe, total, objective), spent, failure, named)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting.fit import _deltas, _Objective, _reported
+from sldagent.fitting.objective import Objective, deltas, reported_objective
 from sldagent.fitting.result import SHARE_BEYOND, FitResult, Point, collect
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.solver import SQUARED
@@ -49,7 +49,7 @@ def refit(
     Raises:
         FitError: the recipe needs logarithms of non-positive targets.
     """
-    objective = _Objective(law, rows, recipe, surrogate=False)
+    objective = Objective(law, rows, recipe, surrogate=False)
     plain = objective.loss == SQUARED and not objective.log
     base = objective.data[1][1].copy()
     drawn = None if targets is None else iter(targets)
@@ -62,12 +62,12 @@ def refit(
         total, spent = _polish(objective, recipe, TL, TS, plain)
         point = Point(TL[0], TS[0])
         failure = "" if np.isfinite(total) else "the refit left the region where predictions are finite."
-        reported = _reported(recipe, total, objective)
+        reported = reported_objective(recipe, total, objective)
         out.append(FitResult(law, point, objective.blocks, reported, spent, failure))
     return _with_parameters(law, rows, out)
 
 
-def _replace(objective: _Objective, recipe: Recipe, Y: FloatArray) -> None:
+def _replace(objective: Objective, recipe: Recipe, Y: FloatArray) -> None:
     """Other targets, in the units of the objective's residuals."""
     objective.data[1][0] = np.log(Y) if objective.log else Y
     if not objective.log and recipe.space != "raw":
@@ -75,7 +75,7 @@ def _replace(objective: _Objective, recipe: Recipe, Y: FloatArray) -> None:
 
 
 def _polish(
-    objective: _Objective, recipe: Recipe, TL: FloatArray, TS: FloatArray, plain: bool
+    objective: Objective, recipe: Recipe, TL: FloatArray, TS: FloatArray, plain: bool
 ) -> tuple[float, int]:
     """Minimise in place from one start; the objective over all problems, and evaluations."""
     if objective.loss == SQUARED:
@@ -83,7 +83,7 @@ def _polish(
         return float(scores.sum()), spent
     spent = 0
     scores = np.full((1, 1), np.inf)
-    for delta in _deltas(objective, recipe)[-LAST_DELTAS:]:
+    for delta in deltas(objective, recipe)[-LAST_DELTAS:]:
         objective.delta = delta
         for curvature in (SHARE_BEYOND, 1.0):
             scores, used = objective.run(

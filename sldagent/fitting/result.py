@@ -14,9 +14,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-Rounds = tuple[tuple[int, int], ...]
-
-
 @dataclass(frozen=True)
 class Effort:
     """How hard a fit tries: counts, and a cap in seconds whose reaching is a failure."""
@@ -32,12 +29,9 @@ class Effort:
     """Relative gain of an accepted step below which a carried start has converged."""
     polish: int = 40
     """Trial points of the last, undivided Levenberg-Marquardt from the best start."""
-    narrow: Rounds = ()
-    """Rounds (trial points, starts that go on) of variable projection, where not every kept start is carried to convergence.
-
-    By the CPU engine; JAX carries all, since its lanes are free."""
-    narrow_robust: Rounds = ()
-    """The same on a loss that is not squared; the screened starts are then not tried on it directly."""
+    thorough: bool = False
+    """Narrow many more starts in rounds (`stages.Stages.thorough`), which finds the best optimum of hard formulas several
+    times as often; `starts` and `keep` are then not used.  By the CPU engine: JAX carries all that it keeps."""
     seconds: float = 300.0
     """CPU seconds after which no further start is tried and the fit counts as failed."""
 

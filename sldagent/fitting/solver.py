@@ -186,10 +186,48 @@ def _penalty(spec, phys, slope, n, k, H, g):  # type: ignore[no-untyped-def]
 
 
 @njit(**INNER)
+def _projected(H, scale, linear, damping, A, x, skip, extra):  # type: ignore[no-untyped-def]
+    """extra[q] = damping times what is left of column q (of unit length) after projection on the affine columns.
+
+    Most of a bent parameter's column is usually taken over by the affine ones; damping relative to the whole of it would
+    hold the step far below its length.
+    """
+    p = scale.shape[0]
+    n = np.int64(0)
+    for u in range(p):
+        if linear[u] == 1.0:
+            m = np.int64(0)
+            for v in range(u + 1):
+                if linear[v] == 1.0:
+                    A[n, m] = H[u, v] * scale[u] * scale[v]
+                    m += 1
+            A[n, n] = 1.0 + 1e-12
+            n += 1
+    cholesky(A, n, skip)
+    for q in range(p):
+        if linear[q] == 1.0:
+            extra[q] = 1e-12
+            continue
+        m = np.int64(0)
+        for u in range(p):
+            if linear[u] == 1.0:
+                x[m] = H[u, q] * scale[u] * scale[q]
+                m += 1
+        cholesky_solve(A, n, skip, x)
+        left = 1.0
+        m = np.int64(0)
+        for u in range(p):
+            if linear[u] == 1.0:
+                left -= H[u, q] * scale[u] * scale[q] * x[m]
+                m += 1
+        extra[q] = damping * max(left, 1e-7)
+
+
+@njit(**INNER)
 def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[no-untyped-def]
     """Damped Gauss-Newton step by the Schur complement; coordinates held at a bound by the gradient do not move.
 
-    With `inner` the affine parameters are not damped (they are re-solved afterwards).
+    With `inner` the affine parameters are not damped (they are re-solved afterwards), the others relative to `_projected`.
     """
     lower, upper, linear = spec[LOWER], spec[UPPER], spec[LINEAR]
     pl = tl.shape[1]
@@ -218,19 +256,20 @@ def _step(H, g, b0, b1, tl, ts, spec, damping, inner, dl, ds):  # type: ignore[n
     sl = np.zeros((nb, pl))
     A = np.empty((pl, pl))
     skip = np.zeros(max(pl, ps), np.bool_)
+    extra = np.empty(pl)
     for i in range(nb):
         k = b0 + i
         for q in range(pl):
             stuck = (tl[k, q] <= lower[q] and g[i, q] > 0.0) or (tl[k, q] >= upper[q] and g[i, q] < 0.0)
             if H[i, q, q] > 0.0 and not stuck:
                 sl[i, q] = 1.0 / math.sqrt(H[i, q, q])
+            extra[q] = damping
+        if inner:
+            _projected(H[i], sl[i], linear, damping, A, X[i, ps], skip, extra)
         for u in range(pl):
             for v in range(u + 1):
                 A[u, v] = H[i, u, v] * sl[i, u] * sl[i, v]
-            extra = damping
-            if inner and linear[u] == 1.0:
-                extra = 1e-12
-            A[u, u] = 1.0 + extra
+            A[u, u] = 1.0 + extra[u]
         cholesky(A, pl, skip)
         for u in range(ps):
             for q in range(pl):

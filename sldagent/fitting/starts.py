@@ -38,8 +38,12 @@ def quasi_random(count: int, dimensions: int, rng: np.random.Generator) -> Float
     return np.asarray((rng.random(dimensions) + np.arange(1, count + 1)[:, None] * alpha) % 1.0)
 
 
-def start_matrix(law: CompiledLaw, rows: Rows, count: int, rng: np.random.Generator) -> FloatArray:
-    """(count, local + shared) starts in the engine's space."""
+def start_matrix(law: CompiledLaw, rows: Rows, count: int, rng: np.random.Generator, power: float = 1.0) -> FloatArray:
+    """(count, local + shared) starts in the engine's space.
+
+    Args:
+        power: an interval that holds 0 without a declared start is drawn from as +-|u|**power: the larger, the nearer to 0.
+    """
     n = law.local + law.shared
     u = quasi_random(count, n, rng)
     phys = np.zeros((count, n))
@@ -53,6 +57,8 @@ def start_matrix(law: CompiledLaw, rows: Rows, count: int, rng: np.random.Genera
         elif p.kind == "interval" and math.isfinite(p.upper - p.lower):
             lo, hi = p.lower, min(p.upper, p.lower + 1.0) if p.lower >= 0 else p.upper
             phys[:, q] = lo + (hi - lo) * (0.03 + 0.94 * u[:, q])
+            if power != 1.0 and lo < 0.0 < hi:
+                phys[:, q] *= (np.abs(phys[:, q]) / np.where(phys[:, q] > 0.0, hi, -lo)) ** (power - 1.0)
         else:
             phys[:, q] = 1.0 if p.kind == "positive" else 0.5
             open_.append(q)

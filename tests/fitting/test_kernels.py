@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from sldagent.fitting import kernels
-from sldagent.fitting.fit import _Objective
+from sldagent.fitting.objective import Objective
 from sldagent.fitting.public import predict
 from sldagent.fitting.result import Point, make_blocks, predict_point
 from sldagent.fitting.rows import Rows
@@ -118,7 +118,7 @@ def test_gradient_agrees_with_central_differences(e, values):
     if not law.slots:
         return
     rows = Rows.of_task(TASK)
-    objective = _Objective(law, rows, Recipe(), surrogate=False)
+    objective = Objective(law, rows, Recipe(), surrogate=False)
     given_values = dict(zip("abc", values, strict=True))
     theta = np.array([[given_values[s[0]] for s in law.slots]])
 

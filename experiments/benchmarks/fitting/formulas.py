@@ -21,10 +21,7 @@ from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Recipe
 
 RECIPE = Recipe("huber", "log", 1e-3)
-QUICK = Effort(
-    starts=32, keep=64, iterations=750, tolerance=1e-10, narrow=((20, 32), (30, 32)),
-    narrow_robust=((10, 12), (30, 4), (120, 2), (200, 1)),
-)  # fmt: skip
+QUICK = Effort(thorough=True)
 LONG = Effort(starts=96, keep=32, iterations=1000, tolerance=1e-10)
 BOX = {"E": "real()", "A": "real()", "a": "interval(-2, 2)", "k": "interval(-2, 2)", "g": "interval(-6, 6)",
        "h": "interval(-3, 3)", "s": "interval(-4, 4)"}  # fmt: skip

@@ -107,8 +107,9 @@ def step(
     A, gl = H[..., :pl, :pl], g[..., :pl]
     stuck = ((local <= lower[:, None, :pl]) & (gl > 0.0)) | ((local >= upper[:, None, :pl]) & (gl < 0.0))
     sl = _scales(jnp.diagonal(A, axis1=-2, axis2=-1), stuck)
-    extra = jnp.where(inner[:, None] & lane.linear[:, :pl], 1e-12, damping[:, None])
-    A = _unit_diagonal(A, sl, extra[:, None])
+    affine = (inner[:, None] & lane.linear[:, :pl])[:, None]
+    left = jnp.where(inner[:, None, None], _projected(A, sl, affine), 1.0)
+    A = _unit_diagonal(A, sl, jnp.where(affine, 1e-12, damping[:, None, None] * left))
     rhs = (-gl * sl)[..., None]
     if shared.shape[-1] == 0:
         return solve_semidefinite(A, rhs)[..., 0] * sl, jnp.zeros_like(shared)
@@ -122,6 +123,16 @@ def step(
     t = -gs * ss - jnp.einsum("wbqu,wbq->wu", border, own)
     ds = solve_semidefinite(S, t[..., None])[..., 0]
     return (own - jnp.einsum("wbqu,wu->wbq", across, ds)) * sl, ds * ss
+
+
+def _projected(A: Array, scale: Array, affine: Array) -> Array:
+    """What is left of every column (of unit length) after projection on the affine ones; see `solver._projected`."""
+    unit = A * scale[..., :, None] * scale[..., None, :]
+    pair = affine[..., :, None] & affine[..., None, :]
+    eye = jnp.eye(A.shape[-1])
+    inside = jnp.where(pair, unit * (1.0 - eye), 0.0) + (1.0 + 1e-12) * eye
+    columns = jnp.where(affine[..., :, None], unit, 0.0)
+    return jnp.maximum(1.0 - jnp.sum(columns * solve_semidefinite(inside, columns), axis=-2), 1e-7)
 
 
 def _scales(diagonal: Array, stuck: Array) -> Array:

@@ -123,7 +123,7 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
         starts = starts.beside(direct)
         for delta in final.deltas:
             for curvature, tolerance in robust_rounds(effort.tolerance) if final.robust else [(1.0, effort.tolerance)]:
-                request = _request(final, starts, inner=False, limit=2 * effort.iterations, tolerance=tolerance, delta=delta)
+                request = _request(final, starts, inner=True, limit=2 * effort.iterations, tolerance=tolerance, delta=delta)
                 found = yield replace(request, curvature=curvature)
                 spent += found.evaluations
                 starts = _Starts.reached(found)

@@ -1,0 +1,134 @@
+"""What one stage of a fit minimises: rows, weights, loss and penalties, ready for the kernels."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sldagent.errors import FitError
+from sldagent.fitting import solver
+from sldagent.fitting.result import Point, make_blocks
+from sldagent.fitting.rows import Rows
+from sldagent.fitting.shrink import Shrinkage, joined
+from sldagent.fitting.tape import CompiledLaw
+from sldagent.laws.program import Recipe
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LONG_CALL = 2e9
+"""Operations (rows x nodes x trial points x starts) beyond which starts run one by one, with a look at the clock between."""
+
+
+class Clock:
+    """The cap in CPU seconds of one fit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.end = time.thread_time() + seconds
+
+    def over(self) -> bool:
+        return time.thread_time() > self.end
+
+
+class Objective:
+    """Rows, weights and loss of one stage, ready for the kernels."""
+
+    def __init__(self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool, clock: Clock | None = None) -> None:
+        self.clock = clock
+        Y, W = rows.Y, rows.weights(recipe.emphasis)
+        self.loss = solver.SQUARED
+        self.log = False
+        self.delta = recipe.delta
+        unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
+        if not surrogate:
+            if recipe.space == "log":
+                if (Y <= 0.0).any():
+                    raise FitError("a loss on logarithms needs positive targets: use loss mse, relative or lad instead.")
+                Y, unit = np.log(Y), np.ones_like(Y)
+                self.log = True
+            if recipe.loss != "squared":
+                self.loss = solver.HUBER
+        self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
+        self.blocks = make_blocks(law, rows)
+        ridge = np.zeros(law.local + law.shared)
+        self.scale = float(np.mean((W * unit * (Y - Y.mean(axis=1, keepdims=True))) ** 2))
+        for name, weight in recipe.ridge:
+            scale = weight * self.scale
+            for q, slot in enumerate(law.slots):
+                if slot[0] == name:
+                    ridge[q] = scale
+        none = np.zeros_like(ridge)
+        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, none, none]).astype(float)
+        self.tape = law.tapes.kernel_arrays()
+
+    def shrink(self, law: CompiledLaw, penalties: Shrinkage) -> None:
+        """Add the means of shrunk parameters as shared ones that no row depends on, and the pull towards them."""
+        shrunk, n = penalties.shrunk, self.spec.shape[1]
+        centres = np.zeros((len(self.spec), len(shrunk)))
+        centres[solver.LOWER], centres[solver.UPPER] = -np.inf, np.inf
+        self.spec[solver.SHRINK] = penalties.weight
+        self.spec[solver.CENTRE, shrunk] = n + np.arange(len(shrunk))
+        self.spec = np.concatenate([self.spec, centres], axis=1)
+        code, value, nodes = self.tape
+        self.tape = code, value, np.column_stack([nodes, np.full((len(nodes), len(shrunk)), -1)])
+        self.blocks = joined(law, self.blocks)
+
+    def run(
+        self, TL: FloatArray, TS: FloatArray, *, inner: bool, limit: int, tolerance: float, curvature: float = 1.0
+    ) -> tuple[FloatArray, int]:
+        """Minimise every problem from every start, in place; objectives (starts, problems) and evaluations."""
+        cost = float(self.data[1].size) * self.tape[1].shape[1] * limit * len(TL)
+        size = len(TL) if cost <= LONG_CALL else 1
+        out, spent = np.full((len(TL), len(self.blocks.problems) - 1), np.inf), 0
+        for k in range(0, len(TL), size):
+            if self.clock is not None and self.clock.over():
+                break
+            part = slice(k, k + size)
+            out[part], count, _ = self._call(TL[part], TS[part], self.blocks.problems, (inner, limit, tolerance), curvature)
+            spent += int(count)
+        return out, spent
+
+    def bordered(self, point: Point) -> tuple[float, tuple[FloatArray, FloatArray]]:
+        """Objective, normal matrices (blocks, p, p) and gradients (blocks, p) at a point."""
+        shared = point.shared.shape[1]
+        # without shared parameters the blocks are one sum
+        problems = self.blocks.problems if shared else np.array([0, len(self.blocks.group)])
+        TS = point.shared if shared else np.zeros((1, 0))
+        values, _, normal = self._call(point.local[None].copy(), TS[None].copy(), problems, (False, 1, 0.0), 1.0)
+        return float(values.sum()), normal
+
+    def _call(
+        self, TL: FloatArray, TS: FloatArray, problems: IntArray, how: tuple[bool, int, float], curvature: float
+    ) -> tuple[FloatArray, int, tuple[FloatArray, FloatArray]]:
+        """`solver.minimise_all` with its buffers: objectives, evaluations, and the last start's matrices and gradients."""
+        p = TL.shape[2] + TS.shape[2]
+        normal = np.zeros((TL.shape[1], p, p)), np.zeros((TL.shape[1], p))
+        rule = (self.loss, self.log, float(self.delta), curvature)
+        work = solver.workspace(self.tape[1].shape[1], p)
+        where = (self.tape, self.data, self.blocks.arrays(), problems)
+        values, count = solver.minimise_all(*where, TL, TS, self.spec, rule, *how, work, normal)
+        return values, int(count), normal
+
+
+def deltas(objective: Objective, recipe: Recipe) -> list[float]:
+    """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
+    if recipe.loss != "absolute":
+        return [recipe.delta]
+    Y, _, unit = objective.data[1]
+    scale = float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
+    return [scale * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
+
+
+def last_delta(objective: Objective, recipe: Recipe) -> float:
+    return deltas(objective, recipe)[-1]
+
+
+def reported_objective(recipe: Recipe, total: float, final: Objective) -> float:
+    if recipe.loss == "squared":
+        return 2.0 * total
+    if recipe.loss == "absolute":
+        return total / final.delta
+    return total
