@@ -84,7 +84,7 @@ def _measured(axes: Axes, task: Task, axis: int, part: Slice) -> None:
     train = shown_rows(part.rows[task.split[part.rows] == "train"], task)
     test = part.rows[task.split[part.rows] == "test"]
     y = task.Y[:, part.target]
-    axes.scatter(task.X[train, axis], y[train], s=11, color=TRAIN, ec="white", lw=0.4, zorder=4.5, gid="training-rows")
+    axes.scatter(task.X[train, axis], y[train], s=15, color=TRAIN, ec="white", lw=0.4, zorder=4.5, gid="training-rows")
     if len(test):
         axes.scatter(task.X[test, axis], y[test], s=24, marker="D", color=TEST, ec="black", lw=0.5, zorder=5)
 
