@@ -11,7 +11,7 @@ import numpy as np
 
 from sldagent.errors import CardError, TableError
 from sldagent.tasks import checks
-from sldagent.tasks.build import columns, group_of, split_of
+from sldagent.tasks.build import columns, group_of, noise_of, split_of
 from sldagent.tasks.read import read_table
 from sldagent.tasks.table import Table, parts_of, table_from_frame
 from sldagent.tasks.task import FloatArray, Noise, Target, Task, Variable
@@ -123,7 +123,7 @@ def apply_card(card: Mapping[str, Any], table: Any, require_target: bool = True)
         group_column=group_column,
         split_column=split_column,
         noise=Noise(kind, noise.get("column")),
-        noise_scale=np.ones(rows.n),
+        noise_scale=_noise_of(rows, Noise(kind, noise.get("column"))),
         vectors=vectors,
         max_parameters=card.get("max_parameters"),
         source=rows.source,
@@ -184,3 +184,12 @@ def _targets_of(table: Table, targets: tuple[Target, ...], required: bool) -> Fl
     if not required and any(t.name not in table.columns for t in targets):
         return np.full((table.n, len(targets)), np.nan)
     return columns(table, [t.name for t in targets])
+
+
+def _noise_of(table: Table, noise: Noise) -> FloatArray:
+    """As in a task's own table where every row says how noisy it is; ones where some do not (inputs to predict at)."""
+    if noise.column not in table.columns:
+        return np.ones(table.n)
+    values = table.columns[noise.column]
+    known = values.dtype == np.float64 and bool(np.all(np.isfinite(values) & (values > 0)))
+    return noise_of(table, noise) if known else np.ones(table.n)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sldagent.tasks import checks
 from sldagent.tasks.roles import Roles
 from sldagent.tasks.table import Table
-from sldagent.tasks.task import FloatArray, Task
+from sldagent.tasks.task import FloatArray, Noise, Task
 
 
 def build_task(roles: Roles, table: Table) -> Task:
@@ -50,7 +50,7 @@ def build_task(roles: Roles, table: Table) -> Task:
         split_column=roles.split or None,
         run=run_of(table, roles.run, group),
         noise=roles.noise,
-        noise_scale=noise_of(table, roles),
+        noise_scale=noise_of(table, roles.noise),
         vectors=dict(roles.vectors or {}),
         max_parameters=roles.max_parameters,
         source=table.source,
@@ -88,12 +88,12 @@ def run_of(table: Table, column: str | None, group: NDArray[np.int64]) -> NDArra
     return np.asarray([order.setdefault(key, len(order)) for key in keys], dtype=np.int64)
 
 
-def noise_of(table: Table, roles: Roles) -> FloatArray:
+def noise_of(table: Table, noise: Noise) -> FloatArray:
     """(n,) relative standard deviations with geometric mean one; ones unless a column gives them."""
-    if roles.noise.kind != "column" or roles.noise.column is None:
+    if noise.kind != "column" or noise.column is None:
         return np.ones(table.n)
-    values = table.numeric(roles.noise.column)
-    checks.positive(table, roles.noise.column, values, "is a standard deviation and must be positive")
+    values = table.numeric(noise.column)
+    checks.positive(table, noise.column, values, "is a standard deviation and must be positive")
     return np.asarray(values / np.exp(np.mean(np.log(values))))
 
 

@@ -89,3 +89,17 @@ def test_mixtures(data_folder):
     again = apply_card(card, data_folder / "sldbench" / "domain_mixture_scaling_law.csv")
     assert dict(again.vectors) == dict(task.vectors)
     np.testing.assert_array_equal(again.Y, task.Y)
+
+
+def test_the_noise_column_is_read_again_and_may_lack_where_only_predicting(write):
+    card = write(
+        "t.toml",
+        'name = "t"\ntable = "t.csv"\n[variables.N]\nrole = "scale"\n[targets.loss]\n[noise]\ncolumn = "sd"\n',
+    )
+    write("t.csv", "N,loss,sd\n" + "".join(f"{10**k},{3 - k / 9},{0.01 * k}\n" for k in range(1, 8)))
+    task = load_task(card)
+    again = apply_card(task_card(task), card.with_suffix(".csv"))
+    np.testing.assert_array_equal(again.noise_scale, task.noise_scale)
+    assert np.ptp(again.noise_scale) > 0
+    for text in ("N,sd\n1,0.1\n2,\n", "N\n1\n2\n"):
+        assert (apply_card(task_card(task), write("at.csv", text), require_target=False).noise_scale == 1.0).all()
