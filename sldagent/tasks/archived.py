@@ -188,7 +188,7 @@ def _targets_of(table: Table, targets: tuple[Target, ...], required: bool) -> Fl
 
 def _noise_of(table: Table, noise: Noise) -> FloatArray:
     """As in a task's own table where every row says how noisy it is; ones where some do not (inputs to predict at)."""
-    if noise.column not in table.columns:
+    if noise.column is None or noise.column not in table.columns:
         return np.ones(table.n)
     values = table.columns[noise.column]
     known = values.dtype == np.float64 and bool(np.all(np.isfinite(values) & (values > 0)))
