@@ -57,7 +57,7 @@ def test_the_catalogue_alone_finds_the_law_that_made_the_data(table):
     answer = BASELINES["catalogue"].run(job(table))
     assert answer.choice.r2 > 0.95
     assert answer.candidates == answer.judged > 10
-    assert answer.shortlist[0] == answer.choice and len(answer.shortlist) == 3
+    assert answer.shortlist[0] == answer.choice and 1 < len(answer.shortlist) <= 3
 
 
 def test_best_of_n_makes_no_children(table):
