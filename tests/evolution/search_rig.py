@@ -73,8 +73,12 @@ class ScriptedProposer:
     `contexts` keeps what every proposal was told.
     """
 
-    def __init__(self, seeds: int = 6, on_propose: Callable[[int], None] = lambda k: None) -> None:
+    def __init__(
+        self, seeds: int = 6, on_propose: Callable[[int], None] = lambda k: None, longest: int = 10**9
+    ) -> None:
+        """No child has more than `longest` + 1 literals."""
         self._seeds = seeds
+        self._longest = longest
         self._on_propose = on_propose
         self.contexts: dict[int, dict[str, Any]] = {}
 
@@ -93,7 +97,7 @@ class ScriptedProposer:
             return Proposal(program(*rng.uniform(0, 3, 2).round(3)), "random")
         values = list(numbers(context.parents[0].program))
         parents = tuple(p.candidate for p in context.parents)
-        kind = int(rng.integers(3))
+        kind = int(rng.integers(3)) if len(values) <= self._longest else 1
         if kind == 0 or not values:
             return Proposal(program(*values, float(rng.uniform(0, 6).__round__(1))), "add", parents)
         at = int(rng.integers(len(values)))

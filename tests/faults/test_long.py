@@ -44,17 +44,19 @@ def opened(folder: Path) -> int:
 def measured(path: Path, day: float) -> tuple[list[int], list[int], int]:
     """Resident bytes and open archive files every hundred candidates of a run of `day` simulated seconds; candidates."""
     now, memory, files = [0.0], list[int](), list[int]()
+    proposer = ScriptedProposer(longest=12)  # laws that grew without end would fill the caches of parsed laws ever more
 
     def tick(state: SearchState, record: CandidateRecord) -> None:
         now[0] += EVERY
         if record.k % 100 == 0:
+            proposer.contexts.clear()  # the rig's memory, not the run's
             gc.collect()
             memory.append(resident(os.getpid()))
             files.append(opened(path.parent))
 
     cfg = config(candidates=None, minutes=day / 60.0, stagnation=0, population=48, look_back=16)
     with Archive.open(str(path)) as archive, SerialPool(make_fake) as pool:
-        summary = discover(beginning(), cfg, archive, ScriptedProposer(), pool, Watcher(tick), clock=lambda: now[0])
+        summary = discover(beginning(), cfg, archive, proposer, pool, Watcher(tick), clock=lambda: now[0])
     assert summary.stopped_by == "time"
     return memory, files, summary.candidates
 
