@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from dataclasses import dataclass, field
 from functools import partial
 from html.parser import HTMLParser
@@ -14,7 +12,6 @@ import pytest
 
 from sldagent import session
 from sldagent.archive.store import Archive
-from sldagent.cli.main import main
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evolution.config import RunConfig
 from sldagent.origin import origin_of
@@ -24,6 +21,7 @@ from sldagent.session import Grounds
 from sldagent.tasks.load import load_task
 from sldagent.workers.base import WorkerPool
 from sldagent.workers.serial import SerialPool
+from tests.cli.cli_tools import sldagent
 
 HOSTILE = "</title><script>alert('x')</script>"
 """A name that would run, were it not escaped."""
@@ -88,24 +86,6 @@ def hostile_table(path: Path) -> Path:
         encoding="utf-8",
     )
     return card
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-def sldagent(*words: object) -> Ended:
-    """Run one command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 1
-    return Ended(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_tools import HOSTILE, NAMES, Read, Reported, assert_harmless, sldagent, small_run
+from page_tools import HOSTILE, NAMES, Read, Reported, assert_harmless, small_run
 
 from sldagent.archive.store import Archive
 from sldagent.evaluation.result import Evaluation, Failure
@@ -16,6 +16,7 @@ from sldagent.laws.notation import MATHML
 from sldagent.origin import origin_of
 from sldagent.tasks.archived import task_card
 from sldagent.tasks.load import load_task
+from tests.cli.cli_tools import sldagent
 
 CHAPTERS = [
     "data", "law", "front", "extrapolation", "residuals", "cuts", "parameters", "lineage", "tried", "cost", "reproduce",

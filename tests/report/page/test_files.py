@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from page_tools import HOSTILE, Read, Reported, sldagent
+from page_tools import HOSTILE, Read, Reported
 
 from sldagent.archive.store import Archive
 from sldagent.report.page import write
 from sldagent.report.page.content import page_of
 from sldagent.report.page.evidence import gather
+from tests.cli.cli_tools import sldagent
 
 MAGIC = {"png": b"\x89PNG\r\n", "pdf": b"%PDF-", "svg": b"<?xml"}
 
