@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting import solver
+from sldagent.fitting import equations
 from sldagent.fitting.objective import Clock, Objective, last_delta, reported_objective
 from sldagent.fitting.refine import refine_affine
 from sldagent.fitting.result import Effort, FitResult, Point, collect, robust_rounds
@@ -59,7 +59,7 @@ def fit_rows(
     if reason := _unusable(final, rows):
         empty = Point(np.full((nb, law.local), np.nan), np.full((problems, law.shared), np.nan))
         return FitResult(law, empty, blocks, np.inf, 0, reason)
-    plain = final.loss == solver.SQUARED and not final.log
+    plain = final.loss == equations.SQUARED and not final.log
     stage = final if plain else Objective(law, rows, recipe, True, clock)
     bent = int((~law.linear).sum())
     stages = Stages(law, rows, recipe, effort, stage, final)
@@ -96,7 +96,7 @@ def _shrunk(alone: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> Fit
     final.shrink(law, penalties)
     starts = starting_points(law, final.blocks, alone.point, penalties)
     TL, TS, spent = starts.local, starts.shared, 0
-    rounds = [*(robust_rounds(effort.tolerance) if final.loss == solver.HUBER else ()), (1.0, 1e-13)]
+    rounds = [*(robust_rounds(effort.tolerance) if final.loss == equations.HUBER else ()), (1.0, 1e-13)]
     for curvature, tolerance in rounds:
         scores, used = final.run(TL, TS, inner=False, limit=4 * effort.iterations, tolerance=tolerance, curvature=curvature)
         spent += used
@@ -134,7 +134,7 @@ def normal_matrices(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[Floa
     law = result.law
     objective = Objective(law, rows, recipe, surrogate=False)
     objective.delta = last_delta(objective, recipe)
-    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[solver.RIDGE].copy()
+    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE].copy()
     if result.shrinkage is not None:
         every = np.arange(len(penalties))
         matrices[:, every, every] += result.shrinkage

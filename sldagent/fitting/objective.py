@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import FitError
-from sldagent.fitting import solver
+from sldagent.fitting import equations, solver
 from sldagent.fitting.result import Point, make_blocks
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.shrink import Shrinkage, joined
@@ -39,7 +39,7 @@ class Objective:
     def __init__(self, law: CompiledLaw, rows: Rows, recipe: Recipe, surrogate: bool, clock: Clock | None = None) -> None:
         self.clock = clock
         Y, W = rows.Y, rows.weights(recipe.emphasis)
-        self.loss = solver.SQUARED
+        self.loss = equations.SQUARED
         self.log = False
         self.delta = recipe.delta
         unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
@@ -50,7 +50,7 @@ class Objective:
                 Y, unit = np.log(Y), np.ones_like(Y)
                 self.log = True
             if recipe.loss != "squared":
-                self.loss = solver.HUBER
+                self.loss = equations.HUBER
         self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
         ridge = np.zeros(law.local + law.shared)
@@ -68,9 +68,9 @@ class Objective:
         """Add the means of shrunk parameters as shared ones that no row depends on, and the pull towards them."""
         shrunk, n = penalties.shrunk, self.spec.shape[1]
         centres = np.zeros((len(self.spec), len(shrunk)))
-        centres[solver.LOWER], centres[solver.UPPER] = -np.inf, np.inf
-        self.spec[solver.SHRINK] = penalties.weight
-        self.spec[solver.CENTRE, shrunk] = n + np.arange(len(shrunk))
+        centres[equations.LOWER], centres[equations.UPPER] = -np.inf, np.inf
+        self.spec[equations.SHRINK] = penalties.weight
+        self.spec[equations.CENTRE, shrunk] = n + np.arange(len(shrunk))
         self.spec = np.concatenate([self.spec, centres], axis=1)
         code, value, nodes = self.tape
         self.tape = code, value, np.column_stack([nodes, np.full((len(nodes), len(shrunk)), -1)])
@@ -107,7 +107,7 @@ class Objective:
         p = TL.shape[2] + TS.shape[2]
         normal = np.zeros((TL.shape[1], p, p)), np.zeros((TL.shape[1], p))
         rule = (self.loss, self.log, float(self.delta), curvature)
-        work = solver.workspace(self.tape[1].shape[1], p)
+        work = equations.workspace(self.tape[1].shape[1], p)
         where = (self.tape, self.data, self.blocks.arrays(), problems)
         values, count = solver.minimise_all(*where, TL, TS, self.spec, rule, *how, work, normal)
         return values, int(count), normal

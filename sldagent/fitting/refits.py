@@ -12,10 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent.fitting.equations import SQUARED
 from sldagent.fitting.objective import Objective, deltas, reported_objective
 from sldagent.fitting.result import SHARE_BEYOND, FitResult, Point, collect
 from sldagent.fitting.rows import Rows
-from sldagent.fitting.solver import SQUARED
 from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Recipe
 

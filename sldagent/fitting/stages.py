@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sldagent.fitting import solver
+from sldagent.fitting import equations
 from sldagent.fitting.objective import Objective, deltas
 from sldagent.fitting.result import SHARE_BEYOND, Blocks, Effort, Point, robust_rounds
 from sldagent.fitting.rows import Rows
@@ -180,7 +180,7 @@ class Stages:
         rounds = robust_rounds(self.effort.tolerance)
         for delta in deltas(on, self.recipe):
             on.delta = delta
-            for curvature, tolerance in rounds if on.loss == solver.HUBER else rounds[-1:]:
+            for curvature, tolerance in rounds if on.loss == equations.HUBER else rounds[-1:]:
                 scores = self._run(on, TL, TS, True, 2 * self.effort.iterations, tolerance, curvature)
         return scores
 

@@ -41,7 +41,7 @@ class LaneData(NamedTuple):
     delta: Any
     """(W,) threshold of Huber's loss."""
     curvature: Any
-    """(W,) root of the share of the reweighted curvature beyond it that is taken (`solver._residuals`)."""
+    """(W,) root of the share of the reweighted curvature beyond it that is taken (`equations._residuals`)."""
     inner: Any
     """(W,) variable projection is on."""
     limit: Any
