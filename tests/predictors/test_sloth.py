@@ -11,12 +11,13 @@ from examples import pooled, sloth_table
 
 from sldagent.errors import PredictorError, SldagentError
 from sldagent.predictors.sloth.figure import draw_loadings
-from sldagent.predictors.sloth.fitting import Settings, link_values
+from sldagent.predictors.sloth.fitting import Problem, Settings, fit_problems, link_values
 from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
 from sldagent.predictors.sloth.methods import methods, principal_components
 from sldagent.predictors.sloth.model import Sloth
 from sldagent.predictors.sloth.pooled import PooledLaw, mixed_model
 from sldagent.predictors.sloth.protocol import ground
+from sldagent.predictors.sloth.start import TorchDraws, initial_link
 
 pytestmark = pytest.mark.requires("jax")
 SHORT = Settings(rates=(0.05,), steps=1200)
@@ -187,3 +188,36 @@ def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
 
 def test_methods_carry_what_they_see() -> None:
     assert all(method.sees for method in methods().values())
+
+
+def test_draws_are_those_of_torch() -> None:
+    """Numbers that torch 2.13 gives after manual_seed(42), in the order of the fit."""
+    draws = TorchDraws(42)
+    first = [0.33669036626815796, 0.12880940735340118, 0.23446236550807953, 0.23033303022384644, -1.1228563785552979]
+    assert draws.normal(3, 2).ravel()[:5] == pytest.approx(first, abs=1e-7)
+    blocks = TorchDraws(42).normal(20)
+    assert blocks[[0, 8, 15, 19]] == pytest.approx([1.9269152879714966, 0.3558599054813385, 0.859858512878418, -0.6215953826904297], abs=1e-6)
+    link = initial_link(42, 3)
+    assert all((link[name] >= 0.0).all() for name in ("w1", "w2", "w3"))
+    assert link["w2"].shape == (3, 10, 10) and not np.allclose(link["w2"][0], link["w2"][1])
+
+
+@pytest.mark.parametrize("shapes", [((3, 2), (37, 2), (1, 6), (2, 6)), ((1, 1), (20, 1), (1, 1)), ((3, 1), (3, 1))])
+def test_torch_agrees(shapes: tuple[tuple[int, ...], ...]) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch.manual_seed(7)
+    draws = TorchDraws(7)
+    for shape in shapes:
+        assert draws.normal(*shape) == pytest.approx(torch.normal(0, 1, size=shape).numpy(), abs=1e-5)
+    layer = torch.nn.Linear(10, 10)
+    assert draws.uniform(10**-0.5, 10, 10) == pytest.approx(layer.weight.detach().numpy(), abs=1e-6)
+
+
+def test_a_single_benchmarks_floor_can_be_trained() -> None:
+    logs = np.linspace(-2.0, 3.0, 24)
+    scores = (0.3 + 0.7 / (1.0 + np.exp(-2.0 * logs)))[:, None]
+    problem = Problem(logs[:, None], np.ones((24, 1)), scores, np.ones((24, 1), bool), np.zeros(1))
+    quick = Settings(rates=(0.1, 0.01), steps=3000)
+    ((kept,), (trained,)) = (fit_problems([problem], 1, "sigmoid", 42, quick, train_floors=t) for t in (False, True))
+    assert 1.0 / (1.0 + np.exp(-trained.weights["logit_floor"][0])) == pytest.approx(0.3, abs=0.03)
+    assert trained.error < 0.5 * kept.error
