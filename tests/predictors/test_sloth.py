@@ -10,10 +10,11 @@ import pytest
 from examples import pooled, sloth_table
 
 from sldagent.errors import PredictorError, SldagentError
+from sldagent.predictors.sloth.bench import Made, _predicted
 from sldagent.predictors.sloth.figure import draw_loadings
 from sldagent.predictors.sloth.fitting import Problem, Settings, fit_problems, link_values
 from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
-from sldagent.predictors.sloth.methods import methods, principal_components
+from sldagent.predictors.sloth.methods import Method, methods, principal_components
 from sldagent.predictors.sloth.model import Sloth
 from sldagent.predictors.sloth.pooled import PooledLaw, mixed_model
 from sldagent.predictors.sloth.protocol import ground
@@ -176,18 +177,49 @@ def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
     model.fit(X, Y)
     assert model.error(X, Y) < 0.5
     new = X.assign(family="new")
-    design = np.log(X["size"] * X["tokens"]).to_numpy()[:, None] ** np.arange(3)
+    logs, sizes, tuned = (v.to_numpy() for v in (np.log(X["size"] * X["tokens"]), np.log(X["size"]), X["tuned"]))
+    design = np.stack([np.ones(40), logs, logs**2, sizes, tuned, tuned * logs], axis=1)
     assert model.predict(new) == pytest.approx(1.0 / (1.0 + np.exp(-design @ model.slopes_)))
+    # Without the column no model counts as tuned, and nothing is said of tuning.
+    plain = PooledLaw().fit(X.drop(columns="tuned"), Y)
+    assert np.allclose(plain.slopes_[4:], 0.0)
+    assert plain.error(X, Y) > 2 * model.error(X, Y)
+    with pytest.raises(PredictorError, match=r"row 4: column 'tuned' is 0\.5; .* 1 or 0"):
+        PooledLaw().fit(X.assign(tuned=X["tuned"].mask(np.arange(40) == 4, 0.5)), Y)
     with pytest.raises(PredictorError, match=r"row 3: score 'b' is 61, outside"):
         PooledLaw().fit(X, _replaced(Y, 3, 61.0))
     with pytest.raises(SldagentError, match="row 2"):
         PooledLaw().fit(X, _replaced(Y, 2, np.nan))
-    with pytest.raises(PredictorError, match="3 models"):
-        PooledLaw().fit(X.iloc[:3], Y.iloc[:3])
+    with pytest.raises(PredictorError, match=r"6 models .* at least 7"):
+        PooledLaw().fit(X.iloc[:6], Y.iloc[:6])
 
 
 def test_methods_carry_what_they_see() -> None:
-    assert all(method.sees for method in methods().values())
+    known = methods()
+    assert all(method.sees for method in known.values())
+    assert all((method.predict is None) == bool(method.mean_of) for method in known.values())
+    assert all(set(method.mean_of) <= set(known) for method in known.values())
+
+
+def test_means_of_methods_are_made_once(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    g = ground(pd.concat([X.rename(columns={"size": "params"}), Y], axis=1), tuple(Y.columns), [["f0"], ["f2"]])
+    asked: list[str] = []
+
+    def level(name: str, value: float) -> Method:
+        return Method(name, "nothing", lambda g: (asked.append(name), [np.full_like(g.scores, value)] * 2)[1])
+
+    known = {
+        "a": level("a", 0.0),
+        "b": level("b", 1.0),
+        "ab": Method("ab", "nothing", mean_of=("a", "b")),
+        "all": Method("all", "nothing", mean_of=("ab", "b")),
+    }
+    made: dict[str, Made] = {}
+    for name in ("a", "all"):
+        _predicted(name, known, g, made)
+    assert asked == ["a", "b"]
+    assert [np.unique(made[name][0]).tolist() for name in ("ab", "all")] == [[0.5], [0.75]]
 
 
 def test_draws_are_those_of_torch() -> None:
@@ -195,8 +227,8 @@ def test_draws_are_those_of_torch() -> None:
     draws = TorchDraws(42)
     first = [0.33669036626815796, 0.12880940735340118, 0.23446236550807953, 0.23033303022384644, -1.1228563785552979]
     assert draws.normal(3, 2).ravel()[:5] == pytest.approx(first, abs=1e-7)
-    blocks = TorchDraws(42).normal(20)
-    assert blocks[[0, 8, 15, 19]] == pytest.approx([1.9269152879714966, 0.3558599054813385, 0.859858512878418, -0.6215953826904297], abs=1e-6)
+    blocks = [1.9269152879714966, 0.3558599054813385, 0.859858512878418, -0.6215953826904297]
+    assert TorchDraws(42).normal(20)[[0, 8, 15, 19]] == pytest.approx(blocks, abs=1e-6)
     link = initial_link(42, 3)
     assert all((link[name] >= 0.0).all() for name in ("w1", "w2", "w3"))
     assert link["w2"].shape == (3, 10, 10) and not np.allclose(link["w2"][0], link["w2"][1])

@@ -15,6 +15,7 @@ from sldagent.predictors.trajectories.baselines import BASELINES
 from sldagent.predictors.trajectories.data import Trajectory, blanked, context_length, read_trajectories
 from sldagent.predictors.trajectories.model import TrajectoryForecaster
 from sldagent.predictors.trajectories.protocol import future, make_split, score
+from sldagent.predictors.trajectories.references import LOG_SHARES, on_grid, own_references, reference, task_curves
 from sldagent.predictors.trajectories.samples import UNIT, draw, forecast_lines, make_batch
 from sldagent.predictors.trajectories.sources import Source
 
@@ -96,7 +97,8 @@ def test_a_sample_sees_nothing_after_its_context() -> None:
     t = source.trajectories[1]
     later = np.arange(20) > 4
     changed = replace(t, accuracy=np.where(later, 0.9, t.accuracy), losses=np.where(later[:, None], 7.0, t.losses))
-    sample, other = make_batch(source.trajectories, *at), make_batch((source.trajectories[0], changed), *at)
+    beside = [reference(task_curves([o for o in source.trajectories if o.run != t.run]), t.task)]
+    sample, other = (make_batch(part, *at, beside) for part in (source.trajectories, (source.trajectories[0], changed)))
     for name, value in sample.arrays().items():
         if name != "y":
             np.testing.assert_array_equal(value, other.arrays()[name])
@@ -104,11 +106,48 @@ def test_a_sample_sees_nothing_after_its_context() -> None:
     assert other.level[0] + UNIT * other.y[0] == pytest.approx(0.9, abs=1e-6)
 
 
+def test_the_reference_is_what_other_runs_did_on_the_task() -> None:
+    source = power_laws(runs=3, tasks=3)
+    mine = source.trajectories[4]
+    own, new = own_references(source.trajectories)[4]
+    like = [on_grid(t) for t in source.trajectories if t.task == mine.task and t.run != mine.run]
+    np.testing.assert_allclose(own.curve, np.mean(like, axis=0))
+    other = [on_grid(t) for t in source.trajectories if t.task != mine.task]
+    np.testing.assert_allclose(new.curve, np.mean(other, axis=0))
+    assert (own.known, new.known) == (True, False)
+    # Another accuracy of its own run changes neither the task's curve beside it nor, at an unknown task, the other.
+    changed = [replace(t, accuracy=0.5 * t.accuracy) if t is mine else t for t in source.trajectories]
+    again = own_references(changed)[4]
+    assert (again[0].curve == own.curve).all() and (again[1].curve == new.curve).all()
+    curves = task_curves(source.trajectories)
+    assert reference(curves, "t1").known and not reference(curves, "another").known
+    np.testing.assert_allclose(reference(curves, "another").curve, np.mean(list(curves.values()), axis=0))
+
+
+def test_the_reference_line_adds_the_mean_gain() -> None:
+    source = power_laws(runs=3, tasks=1)
+    t, others = source.trajectories[0], source.trajectories[1:]
+    at = (np.array([0]), np.array([7]), np.array([15]))
+    beside = reference(task_curves(others), t.task)
+    batch = make_batch(source.trajectories, *at, [beside])
+    gain = beside.at(np.log(t.steps / t.steps[-1]))[15] - beside.at(np.log(t.steps / t.steps[-1]))[5:8].mean()
+    assert batch.lines[0, -1] == pytest.approx(gain / UNIT, rel=1e-5)
+    assert batch.tokens[0, 5:8, 1].mean() == pytest.approx(0.0, abs=1e-5)
+    straight = np.interp(LOG_SHARES, np.log(t.steps / t.steps[-1]), t.accuracy)
+    np.testing.assert_allclose(on_grid(t), straight)
+
+
+def test_a_lone_trajectory_has_a_level_reference() -> None:
+    source = power_laws(runs=1, tasks=1)
+    for beside in own_references(source.trajectories)[0]:
+        assert not beside.known and (beside.curve == 0.0).all()
+
+
 def test_training_samples_have_gaps_and_later_targets() -> None:
     source = power_laws(checkpoints=40)
-    batch = draw(source.trajectories, 200, 0.2, 0.5, np.random.default_rng(0))
+    batch = draw(source.trajectories, own_references(source.trajectories), 200, 0.2, 0.5, np.random.default_rng(0))
     assert (batch.query[:, 0] > 0.0).all()
-    gaps = batch.tokens[:, 1:, 1][batch.mask[:, 1:]]
+    gaps = batch.tokens[:, 1:, 2][batch.mask[:, 1:]]
     assert (gaps > 0.0).all() and len(np.unique(gaps.round(4))) > 20
     assert batch.mask.sum(axis=1).min() >= 3
 

@@ -32,6 +32,14 @@ class FamilyCommand(Command):
 class PooledCommand(FamilyCommand):
     """The partially pooled law."""
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--tuned", metavar="COLUMN", help="1 for models tuned to follow instructions, else 0")
+
+    def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+        features, scores = super().columns(args)
+        return (features if args.tuned is None else (*features, args.tuned)), scores
+
     def make(self, args: argparse.Namespace) -> Predictor:
         from sldagent.predictors.sloth.pooled import PooledLaw
 

@@ -1,10 +1,11 @@
 """A law for benchmark scores over compute and family with partial pooling: a linear mixed model of the scores' logits.
 
-    logit y_ij = b_j0 + b_j1 log F_i + b_j2 (log F_i)^2 + u_{f(i) j} + e_ij,    u_f ~ N(0, S_u),  e_i ~ N(0, S_e)
+    logit y_ij = b_j0 + b_j1 log F_i + b_j2 (log F_i)^2 + b_j3 log N_i + t_i (b_j4 + b_j5 log F_i) + u_{f(i) j} + e_ij,
+    u_f ~ N(0, S_u),  e_i ~ N(0, S_e)
 
-with F = params tokens.  Every benchmark has its own curve; a family's offsets u_f are drawn towards zero, and towards each
-other as S_u says, by as much as the family has few models.  S_u, S_e and b are estimated by EM (Laird and Ware 1982, with
-several responses), u_f is its posterior mean.
+with F = params tokens, N = params and t = 1 for models tuned to follow instructions, else 0.  Every benchmark has its own
+curve; a family's offsets u_f are drawn towards zero, and towards each other as S_u says, by as much as the family has few
+models.  S_u, S_e and b are estimated by EM (Laird and Ware 1982, with several responses), u_f is its posterior mean.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from numpy.typing import NDArray
 from sldagent.errors import PredictorError
 from sldagent.predictors.base import Predictor
 from sldagent.predictors.sloth.protocol import Ground
-from sldagent.predictors.tables import inputs, same_length, targets
+from sldagent.predictors.tables import Inputs, inputs, same_length, targets
 
 FloatArray = NDArray[np.float64]
 
 CLIP = 0.01
 """Scores are kept so far from 0 and 1 before the logit."""
 ROLES = ("params", "tokens", "family")
-LEAST = 4
-"""Models: one more than the quadratic has constants."""
+TUNED = "tuned"
+LEAST = 5
+"""Models: one more than a benchmark's curve has constants; two more where models are told apart by `TUNED`."""
 ITERATIONS = 60
 JITTER = 1e-6
 
 
 def pooled(ground: Ground) -> list[FloatArray]:
     """By fold, (n, benchmarks) predictions from the fold's training rows."""
-    design, logits = _design(ground.params, ground.tokens), _logits(ground.scores)
+    design, logits = _design(ground.params, ground.tokens, ground.tuned), _logits(ground.scores)
     out = []
     for fold in ground.folds:
         train = ~fold.test
@@ -44,9 +46,10 @@ def pooled(ground: Ground) -> list[FloatArray]:
 class PooledLaw(Predictor):
     """Benchmark scores by this module's mixed model.
 
-    `X` has the columns params, tokens, family (in this order; any fixed unit for the first two); `y` the scores of at least
-    one benchmark, fractions in [0, 1], none missing.  A family that was not in training has offset 0, the mean of all.
-    After `fit`: `slopes_` (3, benchmarks), `offsets_` (families, benchmarks) and `families_`.
+    `X` has the columns params, tokens, family and, where it is known, tuned (1 for models tuned to follow instructions, else
+    0), in this order and any fixed unit for the first two; `y` the scores of at least one benchmark, fractions in [0, 1],
+    none missing.  A family that was not in training has offset 0, the mean of all.
+    After `fit`: `slopes_` (6, benchmarks), `offsets_` (families, benchmarks) and `families_`.
     """
 
     name = "pooled"
@@ -60,24 +63,26 @@ class PooledLaw(Predictor):
         """Fit to n models.
 
         Args:
-            X: (n, 3) params, tokens, family.
+            X: (n, 3) params, tokens, family; or (n, 4) with tuned.
             y: (n,) or (n, benchmarks) scores in [0, 1].
 
         Raises:
-            PredictorError, TableError: a cell cannot be used, or there are fewer than four models.
+            PredictorError, TableError: a cell cannot be used, or there are too few models (see `LEAST`).
         """
-        given, measured = inputs(X, ROLES), targets(y)
+        roles = (*ROLES, TUNED) if np.ndim(X) == 2 and np.shape(X)[1] == len(ROLES) + 1 else ROLES
+        given, measured = inputs(X, roles), targets(y)
         same_length(given, measured)
         for row, j in np.argwhere((measured.values < 0.0) | (measured.values > 1.0)):
             raise PredictorError(
                 f"{given.table.where(int(row))}: score '{measured.names[j]}' is {measured.values[row, j]:g}, outside "
                 "[0, 1]; give fractions, not percent"
             )
-        if given.n < LEAST:
-            raise PredictorError(f"{given.n} models cannot determine a quadratic and its noise: give at least {LEAST}")
+        least = LEAST + 2 * (roles != ROLES)
+        if given.n < least:
+            raise PredictorError(f"{given.n} models cannot determine the law's curves and its noise: give at least {least}")
         labels = given.labels(2)
         self.families_ = tuple(dict.fromkeys(labels))
-        design = _design(given.positive(0), given.positive(1))
+        design = _design(given.positive(0), given.positive(1), _tuned(given))
         self.slopes_, self.offsets_ = mixed_model(_logits(measured.values), design, self._one_hot(labels))
         self.feature_names_in_, self.target_names_ = given.names, measured.names
         return self
@@ -85,8 +90,8 @@ class PooledLaw(Predictor):
     def predict(self, X: Any) -> FloatArray:
         """(n, benchmarks) expected scores, (n,) where fitted to one benchmark."""
         self._check_fitted()
-        given = inputs(X, ROLES, self.feature_names_in_)
-        design = _design(given.positive(0), given.positive(1))
+        given = inputs(X, (*ROLES, TUNED)[: len(self.feature_names_in_)], self.feature_names_in_)
+        design = _design(given.positive(0), given.positive(1), _tuned(given))
         eta = design @ self.slopes_ + self._one_hot(given.labels(2)) @ self.offsets_
         scores = np.asarray(1.0 / (1.0 + np.exp(-eta)))
         return scores[:, 0] if scores.shape[1] == 1 else scores
@@ -99,10 +104,26 @@ class PooledLaw(Predictor):
         return np.asarray(np.asarray(labels)[:, None] == np.asarray(self.families_)[None], dtype=np.float64)
 
 
-def _design(params: FloatArray, tokens: FloatArray) -> FloatArray:
-    """(n, 3): one, and log (params tokens) to the first and second power."""
+def _design(params: FloatArray, tokens: FloatArray, tuned: FloatArray) -> FloatArray:
+    """(n, 6): one, log F, its square, log params, tuned and tuned log F, with F = params tokens.
+
+    Columns that the table does not determine, as where no model is tuned, get no weight: least squares are of least norm.
+    """
     logs = np.log(params) + np.log(tokens)
-    return np.stack([np.ones_like(logs), logs, logs**2], axis=1)
+    return np.stack([np.ones_like(logs), logs, logs**2, np.log(params), tuned, tuned * logs], axis=1)
+
+
+def _tuned(given: Inputs) -> FloatArray:
+    """(n,) the column `TUNED`, zeros where the table has none.  Raises PredictorError naming a cell that is not 0 or 1."""
+    if len(given.names) == len(ROLES):
+        return np.zeros(given.n)
+    values = given.numbers(len(ROLES))
+    for row in np.flatnonzero((values != 0.0) & (values != 1.0)):
+        raise PredictorError(
+            f"{given.table.where(int(row))}: column '{given.names[len(ROLES)]}' is {values[row]:g}; it says whether a model "
+            "is tuned to follow instructions: 1 or 0"
+        )
+    return values
 
 
 def _logits(scores: FloatArray) -> FloatArray:

@@ -75,9 +75,7 @@ def _step(state: Parameters, frozen: Parameters, data: tuple[Any, ...], schedule
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state["m"], gradient)
     v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, state["v"], gradient)
     c1, c2 = 1.0 - 0.9**t, 1.0 - 0.999**t
-    now = jax.tree.map(
-        lambda p, m, v: p - state["rate"] * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), state["now"], m, v
-    )
+    now = jax.tree.map(lambda p, m, v: p - state["rate"] * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), state["now"], m, v)
     now = {k: jnp.maximum(p, 0.0) if k in NON_NEGATIVE else p for k, p in now.items()}
     fell = loss < state["lowest"] * (1.0 - THRESHOLD)
     bad = jnp.where(fell, 0, state["bad"] + 1)

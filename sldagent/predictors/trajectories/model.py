@@ -11,6 +11,7 @@ from sldagent.errors import PredictorError
 from sldagent.predictors.base import Predictor
 from sldagent.predictors.tables import Inputs, same_length, targets
 from sldagent.predictors.trajectories.data import Trajectory, read_trajectories
+from sldagent.predictors.trajectories.references import own_references, reference, task_curves
 from sldagent.predictors.trajectories.samples import LEAST, UNIT, draw, make_batch
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class TrajectoryForecaster(Predictor):
 
     X is long: the columns run, task, step, accuracy (empty at checkpoints to forecast), then any number of columns about the
     losses at the same checkpoint, such as a histogram of exp(-loss).  y is the accuracy at every row, empty where unknown.
-    A forecast sees the trajectory's own known accuracies and the losses at the last of them, nothing later, and neither the
-    model's size nor the task's name.  Needs jax.
+    A forecast sees the trajectory's own known accuracies and the losses at the last of them, nothing later, the step of its
+    last row (the planned end of the run) and, where the task was in training, the mean accuracy of training runs on it; not
+    the model's size.  Needs jax.
 
     Args:
         ratio: share of a trajectory that contexts will hold, around which training contexts are drawn.
@@ -44,6 +46,7 @@ class TrajectoryForecaster(Predictor):
 
     Attributes:
         weights_: one tree of arrays per member.
+        curves_: by task, mean accuracy of the training runs over the share of their length (see `references`).
         widening_: factor on the quantiles' distances from the median, by conformal calibration on runs held out of training.
         pinball_: (members,) training losses, in points of accuracy.
         trained_on_: trajectories learnt from.
@@ -106,18 +109,20 @@ class TrajectoryForecaster(Predictor):
         schedule = Schedule(self.steps, self.batch)
         weights, losses, widths = [], [], []
         count = max(int(SAMPLES_PER_STEP * self.steps * self.batch), self.batch)
+        beside = own_references(usable)
         for member in range(self.members):
             rng = np.random.default_rng([self.seed, member])
-            kept, held = _held_out(usable, rng)
-            drawn = draw(kept, count, self.ratio, self.keep, rng)
+            kept, held = (([usable[k] for k in part], [beside[k] for k in part]) for part in _held_out(usable, rng))
+            drawn = draw(*kept, count, self.ratio, self.keep, rng)
             found, loss = train(drawn, self.width, self.layers, self.losses, schedule, 1000 * self.seed + member)
             weights.append(_numpy(found))
             losses.append(100.0 * UNIT * loss)
-            if held:
-                check = draw(held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
+            if held[0]:
+                check = draw(*held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
                 widths.append(_widening(forecast(found, check), check.y.astype(np.float64)))
         self.widening_ = float(np.mean(widths)) if widths else 1.0
         self.weights_ = weights
+        self.curves_ = task_curves(usable)
         self.pinball_ = np.array(losses)
         self.trained_on_ = len(usable)
         self.target_names_ = ("accuracy",)
@@ -160,7 +165,8 @@ class TrajectoryForecaster(Predictor):
         """(n, 5) quantiles of accuracy for samples as `make_batch` takes them."""
         from sldagent.predictors.trajectories.training import forecast
 
-        samples = make_batch(trajectories, index, ends, wanted)
+        beside = [reference(self.curves_, t.task) for t in trajectories]
+        samples = make_batch(trajectories, index, ends, wanted, [beside[k] for k in index])
         mean = np.mean([forecast(w, samples) for w in self.weights_], axis=0)
         median = mean[:, 2:3]
         calibrated = median + self.widening_ * (mean - median)
@@ -197,11 +203,12 @@ def _check_row(t: Trajectory, j: int, given: Inputs) -> None:
         )
 
 
-def _held_out(trajectories: list[Trajectory], rng: np.random.Generator) -> tuple[list[Trajectory], list[Trajectory]]:
+def _held_out(trajectories: list[Trajectory], rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """Trajectories to train a member on, and those of a sixth of the runs, to calibrate it; none of these with few runs."""
     runs = sorted({t.run for t in trajectories})
     out = {runs[i] for i in rng.permutation(len(runs))[: len(runs) // HELD]}
-    return [t for t in trajectories if t.run not in out], [t for t in trajectories if t.run in out]
+    inside = [t.run in out for t in trajectories]
+    return [k for k, held in enumerate(inside) if not held], [k for k, held in enumerate(inside) if held]
 
 
 def _widening(quantiles: FloatArray, y: FloatArray) -> float:
