@@ -137,7 +137,7 @@ def test_bad_input_is_named(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     X, Y = table
     with pytest.raises(PredictorError, match=r"row 3: score 'bench1' is 61, outside"):
         Sloth().fit(X, _replaced(Y, 3, 61.0))
-    with pytest.raises(PredictorError, match="1 models cannot determine 2 skills"):
+    with pytest.raises(PredictorError, match=r"too few models \(1\) for 2 skills"):
         Sloth(2).fit(X.iloc[:1], Y.iloc[:1])
     with pytest.raises(PredictorError, match="number of benchmarks"):
         Sloth(9).fit(X, Y)
@@ -163,13 +163,19 @@ def test_the_mixed_model_pools_families() -> None:
     # The last family keeps one row, the one before none.
     kept = np.ones(72, dtype=bool)
     kept[60:66] = kept[67:] = False
-    found, pooled_offsets = mixed_model(Z[kept], X[kept], families[kept])
+    made = mixed_model(Z[kept], X[kept], families[kept])
+    found, pooled_offsets = made.slopes, made.offsets
     assert found[1] == pytest.approx(slopes[1], abs=0.1)
     assert np.allclose(pooled_offsets[10], 0.0)
     alone = (Z - X @ found)[66]
     assert (np.abs(pooled_offsets[11]) < np.abs(alone)).all()
     shift = (offsets - offsets.mean(axis=0))[:10] - (pooled_offsets - pooled_offsets.mean(axis=0))[:10]
     assert np.abs(shift).mean() < 0.2
+    assert np.sqrt(np.diag(made.noise)) == pytest.approx(0.2, abs=0.06)
+    assert np.sqrt(np.diag(made.between)) == pytest.approx(0.5, abs=0.25)
+    # What is known of a family's offset: least where it has no row.
+    assert (made.offset_variance[10] > made.offset_variance[11]).all()
+    assert (made.offset_variance[11] > made.offset_variance[0]).all()
 
 
 def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
@@ -180,6 +186,10 @@ def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
     logs, sizes, tuned = (v.to_numpy() for v in (np.log(X["size"] * X["tokens"]), np.log(X["size"]), X["tuned"]))
     design = np.stack([np.ones(40), logs, logs**2, sizes, tuned, tuned * logs], axis=1)
     assert model.predict(new) == pytest.approx(1.0 / (1.0 + np.exp(-design @ model.slopes_)))
+    wide, known = model.predict_interval(new), model.predict_interval(X)
+    assert (wide.unknown, known.unknown) == (("new",), ())
+    assert ((wide.high - wide.low).mean(axis=0) > 3 * (known.high - known.low).mean(axis=0)).all()
+    assert ((wide.low < wide.scores) & (wide.scores < wide.high)).all()
     # Without the column no model counts as tuned, and nothing is said of tuning.
     plain = PooledLaw().fit(X.drop(columns="tuned"), Y)
     assert np.allclose(plain.slopes_[4:], 0.0)
@@ -190,7 +200,7 @@ def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
         PooledLaw().fit(X, _replaced(Y, 3, 61.0))
     with pytest.raises(SldagentError, match="row 2"):
         PooledLaw().fit(X, _replaced(Y, 2, np.nan))
-    with pytest.raises(PredictorError, match=r"6 models .* at least 7"):
+    with pytest.raises(PredictorError, match=r"too few models \(6\) .* at least 7"):
         PooledLaw().fit(X.iloc[:6], Y.iloc[:6])
 
 

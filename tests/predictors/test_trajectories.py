@@ -131,7 +131,11 @@ def test_the_reference_line_adds_the_mean_gain() -> None:
     beside = reference(task_curves(others), t.task)
     batch = make_batch(source.trajectories, *at, [beside])
     gain = beside.at(np.log(t.steps / t.steps[-1]))[15] - beside.at(np.log(t.steps / t.steps[-1]))[5:8].mean()
-    assert batch.lines[0, -1] == pytest.approx(gain / UNIT, rel=1e-5)
+    assert batch.lines[0, -2] == pytest.approx(gain / UNIT, rel=1e-5)
+    shares = np.log(t.steps / t.steps[-1])
+    slope, level = np.polyfit(beside.at(shares[:8]), t.accuracy[:8], 1)
+    expected = (level + slope * beside.at(shares[15]) - batch.level[0]) / UNIT
+    assert batch.lines[0, -1] == pytest.approx(expected, rel=1e-4)
     assert batch.tokens[0, 5:8, 1].mean() == pytest.approx(0.0, abs=1e-5)
     straight = np.interp(LOG_SHARES, np.log(t.steps / t.steps[-1]), t.accuracy)
     np.testing.assert_allclose(on_grid(t), straight)

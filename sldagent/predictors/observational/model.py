@@ -59,7 +59,7 @@ class ObservationalLaw(Predictor):
         measured = targets(y, missing=True)
         if len(measured.values) != len(scores):
             raise PredictorError(f"X has {len(scores)} rows and y has {len(measured.values)}: they must be the same models")
-        check_unit(measured.values, measured.names, lambda row: f"y, row {row}")
+        check_unit(measured.values, measured.names, measured.table.where)
         space = fit_space(scores, self.components)
         S = space.transform(scores)
         links = []

@@ -10,13 +10,16 @@ models.  S_u, S_e and b are estimated by EM (Laird and Ware 1982, with several r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from sldagent.errors import PredictorError
 from sldagent.predictors.base import Predictor
+from sldagent.predictors.sloth.model import LEVEL, Interval
 from sldagent.predictors.sloth.protocol import Ground
 from sldagent.predictors.tables import Inputs, inputs, same_length, targets
 
@@ -38,8 +41,8 @@ def pooled(ground: Ground) -> list[FloatArray]:
     out = []
     for fold in ground.folds:
         train = ~fold.test
-        slopes, offsets = mixed_model(logits[train], design[train], ground.one_hot[train])
-        out.append(1.0 / (1.0 + np.exp(-(design @ slopes + ground.one_hot @ offsets))))
+        found = mixed_model(logits[train], design[train], ground.one_hot[train])
+        out.append(_logistic(design @ found.slopes + ground.one_hot @ found.offsets))
     return out
 
 
@@ -49,7 +52,8 @@ class PooledLaw(Predictor):
     `X` has the columns params, tokens, family and, where it is known, tuned (1 for models tuned to follow instructions, else
     0), in this order and any fixed unit for the first two; `y` the scores of at least one benchmark, fractions in [0, 1],
     none missing.  A family that was not in training has offset 0, the mean of all.
-    After `fit`: `slopes_` (6, benchmarks), `offsets_` (families, benchmarks) and `families_`.
+    After `fit`: `slopes_` (6, benchmarks), `offsets_` (families, benchmarks), `families_`, and the variances of logits that
+    make the intervals: `offset_variance_` (families, benchmarks), `family_variance_` and `noise_variance_` (benchmarks,).
     """
 
     name = "pooled"
@@ -57,6 +61,9 @@ class PooledLaw(Predictor):
 
     slopes_: FloatArray
     offsets_: FloatArray
+    offset_variance_: FloatArray
+    family_variance_: FloatArray
+    noise_variance_: FloatArray
     families_: tuple[str, ...]
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -79,22 +86,35 @@ class PooledLaw(Predictor):
             )
         least = LEAST + 2 * (roles != ROLES)
         if given.n < least:
-            raise PredictorError(f"{given.n} models cannot determine the law's curves and its noise: give at least {least}")
+            raise PredictorError(f"too few models ({given.n}) for the law's curves and its noise: give at least {least}")
         labels = given.labels(2)
         self.families_ = tuple(dict.fromkeys(labels))
         design = _design(given.positive(0), given.positive(1), _tuned(given))
-        self.slopes_, self.offsets_ = mixed_model(_logits(measured.values), design, self._one_hot(labels))
+        found = mixed_model(_logits(measured.values), design, self._one_hot(labels))
+        self.slopes_, self.offsets_, self.offset_variance_ = found.slopes, found.offsets, found.offset_variance
+        self.family_variance_, self.noise_variance_ = np.diag(found.between).copy(), np.diag(found.noise).copy()
         self.feature_names_in_, self.target_names_ = given.names, measured.names
         return self
 
     def predict(self, X: Any) -> FloatArray:
         """(n, benchmarks) expected scores, (n,) where fitted to one benchmark."""
+        scores = self.predict_interval(X).scores
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict_interval(self, X: Any) -> Interval:
+        """Expected scores with the range that noise and the uncertainty of the family's offset leave; that of a family which
+        was not in training is the spread between families.
+        """
         self._check_fitted()
         given = inputs(X, (*ROLES, TUNED)[: len(self.feature_names_in_)], self.feature_names_in_)
-        design = _design(given.positive(0), given.positive(1), _tuned(given))
-        eta = design @ self.slopes_ + self._one_hot(given.labels(2)) @ self.offsets_
-        scores = np.asarray(1.0 / (1.0 + np.exp(-eta)))
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        design, labels = _design(given.positive(0), given.positive(1), _tuned(given)), given.labels(2)
+        families = self._one_hot(labels)
+        eta = design @ self.slopes_ + families @ self.offsets_
+        new = families.sum(axis=1, keepdims=True) == 0.0
+        variance = np.where(new, self.family_variance_, families @ self.offset_variance_) + self.noise_variance_
+        reach = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
+        unknown = tuple(dict.fromkeys(label for label in labels if label not in self.families_))
+        return Interval(_logistic(eta), _logistic(eta - reach), _logistic(eta + reach), unknown)
 
     def _error(self, y: FloatArray, predicted: FloatArray) -> float:
         return 100.0 * float(np.nanmean(np.abs(y - predicted)))
@@ -131,8 +151,24 @@ def _logits(scores: FloatArray) -> FloatArray:
     return np.asarray(np.log(clipped / (1.0 - clipped)))
 
 
-def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (p, J) and family offsets (F, J) of Z = X b + families u + e.
+@dataclass(frozen=True)
+class Mixed:
+    """Estimates of Z = X b + families u + e, u ~ N(0, between), e ~ N(0, noise)."""
+
+    slopes: FloatArray
+    """(p, J) b."""
+    offsets: FloatArray
+    """(F, J) posterior means of u."""
+    offset_variance: FloatArray
+    """(F, J) posterior variances of u."""
+    between: FloatArray
+    """(J, J)."""
+    noise: FloatArray
+    """(J, J)."""
+
+
+def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> Mixed:
+    """Estimates by EM.
 
     Args:
         Z: (n, J) responses.
@@ -147,6 +183,7 @@ def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> tuple[Flo
     noise = 0.5 * residual.T @ residual / n + 1e-4 * np.eye(J)
     between = noise.copy()
     offsets = np.zeros((families.shape[1], J))
+    variance = np.zeros((families.shape[1], J, J))
     for _ in range(ITERATIONS):
         precision = np.linalg.inv(noise)
         variance = np.linalg.inv(np.linalg.inv(between)[None] + counts[:, None, None] * precision[None])
@@ -156,4 +193,9 @@ def mixed_model(Z: FloatArray, X: FloatArray, families: FloatArray) -> tuple[Flo
         spread = offsets[present].T @ offsets[present] + variance[present].sum(axis=0)
         between = spread / present.sum() + JITTER * np.eye(J)
         noise = (rest.T @ rest + np.einsum("f,fjk->jk", counts, variance)) / n + JITTER * np.eye(J)
-    return np.asarray(slopes, dtype=np.float64), offsets
+    spread = np.diagonal(variance, axis1=1, axis2=2).copy()
+    return Mixed(np.asarray(slopes, dtype=np.float64), offsets, spread, between, noise)
+
+
+def _logistic(eta: FloatArray) -> FloatArray:
+    return np.asarray(1.0 / (1.0 + np.exp(-eta)))

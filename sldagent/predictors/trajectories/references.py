@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ class Reference:
     known: bool
     """Whether it is the task's own; else it is the mean over other tasks."""
 
-    def at(self, log_share: FloatArray) -> FloatArray:
-        """Accuracy at logarithms of shares of the last step."""
+    def at(self, log_share: FloatArray | float) -> Any:
+        """Accuracy at logarithms of shares of the last step, in the shape of these."""
         return np.interp(log_share, LOG_SHARES, self.curve)
 
 

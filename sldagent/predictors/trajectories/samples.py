@@ -31,8 +31,9 @@ TREND_GAIN = 0.02
 TREND_EXPONENTS = (0.05, 0.5)
 UNKNOWN = 0.3
 """Share of training samples whose task counts as unknown, so that the network learns to forecast a new one."""
-LINES = len(EXPONENTS) + 3
-"""Forecasts of a context: the last accuracy, the mean of the last three, one line per exponent, and along the reference."""
+LINES = len(EXPONENTS) + 4
+"""Forecasts of a context: the last accuracy, the mean of the last three, one line per exponent; along the reference, and the
+line that is straight in it."""
 QUERY = 4
 """What is known of the checkpoint wanted."""
 
@@ -100,9 +101,10 @@ def make_batch(
         level[i] = accuracy[-3:].mean()
         beside = references[i].at(np.log(x / t.steps[-1]))
         base = beside[-3:].mean()
-        gain = references[i].at(np.log(ahead / t.steps[-1])) - base
-        lines[i, :-1] = (forecast_lines(x / x[-1], accuracy, ahead / x[-1]) - level[i]) / UNIT
-        lines[i, -1] = gain / UNIT
+        later = references[i].at(np.log(ahead / t.steps[-1]))
+        lines[i, :-2] = (forecast_lines(x / x[-1], accuracy, ahead / x[-1]) - level[i]) / UNIT
+        lines[i, -2] = (later - base) / UNIT
+        lines[i, -1] = (straight(beside, accuracy, later) - level[i]) / UNIT
         query[i] = np.log(ahead / x[-1]), level[i], np.log(x[-1] / t.steps[-1]), references[i].known
         losses[i] = t.losses[seen[-1]]
         y[i] = (truth - level[i]) / UNIT
@@ -117,17 +119,21 @@ def make_batch(
 
 
 def forecast_lines(x: FloatArray, accuracy: FloatArray, ahead: float) -> FloatArray:
-    """(LINES - 1,) forecasts at `ahead` from a context (x, accuracy) alone: last, mean of the last three, straight lines."""
-    out = np.empty(LINES - 1)
+    """(LINES - 2,) forecasts at `ahead` from a context (x, accuracy) alone: last, mean of the last three, straight lines."""
+    out = np.empty(LINES - 2)
     out[0], out[1] = accuracy[-1], accuracy[-3:].mean()
-    mean = accuracy.mean()
     for k, c in enumerate(EXPONENTS):
         u, v = (np.log(x), np.log(ahead)) if c == 0.0 else (x**-c, ahead**-c)
-        offset = u - u.mean()
-        size = offset @ offset
-        slope = offset @ (accuracy - mean) / size if size > 1e-12 else 0.0
-        out[2 + k] = mean + slope * (v - u.mean())
+        out[2 + k] = straight(u, accuracy, v)
     return out
+
+
+def straight(u: FloatArray, accuracy: FloatArray, ahead: float) -> float:
+    """The least-squares line of (n,) accuracies over (n,) u, read at `ahead`; level where u does not vary."""
+    offset = u - u.mean()
+    size = offset @ offset
+    slope = offset @ (accuracy - accuracy.mean()) / size if size > 1e-12 else 0.0
+    return float(accuracy.mean() + slope * (ahead - u.mean()))
 
 
 def draw(
