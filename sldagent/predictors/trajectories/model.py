@@ -55,6 +55,12 @@ class TrajectoryForecaster(Predictor):
     name: ClassVar[str] = "trajectories"
     error_name: ClassVar[str] = "MAE (points)"
 
+    weights_: list[Any]
+    curves_: dict[str, FloatArray]
+    widening_: float
+    pinball_: FloatArray
+    trained_on_: int
+
     def __init__(
         self,
         ratio: float = 0.2,
