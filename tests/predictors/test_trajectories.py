@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sldagent.errors import SldagentError
 from sldagent.predictors.trajectories.baselines import BASELINES
 from sldagent.predictors.trajectories.data import Trajectory, blanked, context_length, read_trajectories
-from sldagent.predictors.trajectories.model import TrajectoryForecaster
+from sldagent.predictors.trajectories.model import TrajectoryForecaster, _line_share, _moved
 from sldagent.predictors.trajectories.protocol import future, make_split, score
 from sldagent.predictors.trajectories.references import LOG_SHARES, on_grid, own_references, reference, task_curves
 from sldagent.predictors.trajectories.samples import UNIT, draw, forecast_lines, make_batch
@@ -162,7 +162,12 @@ def test_saturating_power_laws_are_continued_exactly() -> None:
     assert split.held == ("r4", "r5")
     test = [source.trajectories[i] for i in split.test]
     by = {b.name: b for b in BASELINES}
-    for name, limit in (("saturating power law", 1e-3), ("power law, shared exponent", 1e-3), ("logistic + offset", 5.0)):
+    for name, limit in (
+        ("saturating power law", 1e-3),
+        ("power law, shared exponent", 1e-3),
+        ("logistic + offset", 5.0),
+        ("line in the task's mean curve", 0.1),
+    ):
         made = by[name].forecast(source, split)
         assert made is not None
         assert score(test, made).mae < limit, name
@@ -197,6 +202,19 @@ def test_scores_count_points_intervals_and_order() -> None:
     assert (exact.mae, exact.coverage, exact.ranking) == (0.0, 1.0, 1.0)
     shifted = score(source.trajectories, [1.0 - v for v in truth], [np.stack([v + 0.1, v + 0.2], axis=1) for v in truth])
     assert (shifted.coverage, shifted.ranking) == (0.0, 0.0)
+
+
+def test_the_line_has_the_share_that_errs_least_on_runs_held_out() -> None:
+    rng = np.random.default_rng(0)
+    truth, quantiles = rng.normal(size=400), rng.normal(size=(400, 1)) + np.arange(5.0)
+    halfway = 2.0 * truth - quantiles[:, 2]
+    assert _line_share([(quantiles, truth, truth)]) == 1.0
+    assert _line_share([(quantiles, halfway, truth), (quantiles, halfway, truth)]) == 0.5
+    assert _line_share([(quantiles, truth, quantiles[:, 2])]) == 0.0
+    assert _line_share([]) == 0.0
+    moved = _moved(quantiles, halfway, 0.5)
+    np.testing.assert_allclose(moved[:, 2], truth)
+    np.testing.assert_allclose(moved - moved[:, 2:3], quantiles - quantiles[:, 2:3])
 
 
 @needs_jax
