@@ -2,9 +2,10 @@
 
 Sequence: [BOS, soft prompt of the losses, context tokens]; bidirectional, pre-norm, rotary positions, GELU; the head reads
 BOS.  As published: tokens are concat(Linear(accuracy), Linear(gap)), the loss is the mean pinball loss of five quantiles.
-What differs: width and depth; gaps are logarithms of step ratios; the distance to the checkpoint wanted and the context's
-forecast lines enter at BOS; the head mixes these lines with weights that sum to 1 and adds an offset, so that forecasts
-follow a trajectory whose gains are larger than any in training; quantiles are sums of positive steps and cannot cross.
+What differs: width and depth; gaps are logarithms of step ratios; beside its accuracy a token holds that of the training
+runs on the task; the distance to the checkpoint wanted and the context's forecast lines enter at BOS; the head mixes these
+lines with weights that sum to 1 and adds an offset, so that forecasts follow a trajectory whose gains are larger than any in
+training; quantiles are sums of positive steps and cannot cross.
 """
 
 from __future__ import annotations
