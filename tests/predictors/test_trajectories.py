@@ -141,6 +141,16 @@ def test_the_reference_line_adds_the_mean_gain() -> None:
     np.testing.assert_allclose(on_grid(t), straight)
 
 
+def test_runs_that_have_not_ended_are_no_part_of_a_curve() -> None:
+    source = power_laws(runs=3, tasks=1)
+    cut = [replace(t, accuracy=np.where(np.arange(20) < 8, t.accuracy, np.nan)) for t in source.trajectories[:1]]
+    whole = source.trajectories[1:]
+    np.testing.assert_array_equal(task_curves([*cut, *whole])["t0"], task_curves(whole)["t0"])
+    np.testing.assert_array_equal(own_references([*cut, *whole])[0][0].curve, task_curves(whole)["t0"])
+    np.testing.assert_array_equal(own_references([*cut, *whole])[1][0].curve, on_grid(whole[1]))
+    assert np.isfinite(task_curves(cut)["t0"]).all()
+
+
 def test_a_lone_trajectory_has_a_level_reference() -> None:
     source = power_laws(runs=1, tasks=1)
     for beside in own_references(source.trajectories)[0]:

@@ -1,7 +1,8 @@
 """What other runs did on the same task: mean accuracy over the share of a run's length, as a line to forecast along.
 
 Runs of different lengths are read at the same share of their own last step, as schedules of the learning rate are set by it.
-The curve that stands beside a training trajectory leaves its own run out, as that of a run to forecast does.
+The curve that stands beside a training trajectory leaves its own run out, as that of a run to forecast does.  Runs that have
+not ended are no part of a curve, which would be pulled to their last accuracy, unless there are no others.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Reference:
 def task_curves(trajectories: Sequence[Trajectory]) -> dict[str, FloatArray]:
     """By task, the mean over its trajectories."""
     members: dict[str, list[FloatArray]] = {}
-    for t in trajectories:
+    for t in _ended(trajectories):
         members.setdefault(t.task, []).append(on_grid(t))
     return {task: np.mean(curves, axis=0) for task, curves in members.items()}
 
@@ -55,8 +56,9 @@ def own_references(trajectories: Sequence[Trajectory]) -> list[tuple[Reference, 
     Where the task has no other run both are the second; where there is no other task both are the first; where there is
     neither, both are level and tell nothing.
     """
-    gridded = np.stack([on_grid(t) for t in trajectories])
-    runs, tasks = np.array([t.run for t in trajectories]), np.array([t.task for t in trajectories])
+    sources = _ended(trajectories)
+    gridded = np.stack([on_grid(t) for t in sources])
+    runs, tasks = np.array([t.run for t in sources]), np.array([t.task for t in sources])
     means = {task: gridded[tasks == task].mean(axis=0) for task in np.unique(tasks)}
     out = []
     for t in trajectories:
@@ -73,3 +75,8 @@ def on_grid(t: Trajectory) -> FloatArray:
     """(96,) known accuracies of a trajectory at `LOG_SHARES`, level before the first and after the last."""
     known = np.isfinite(t.accuracy)
     return np.interp(LOG_SHARES, np.log(t.steps[known] / t.steps[-1]), t.accuracy[known])
+
+
+def _ended(trajectories: Sequence[Trajectory]) -> Sequence[Trajectory]:
+    """Those whose last accuracy is known; all of them where none is."""
+    return [t for t in trajectories if np.isfinite(t.accuracy[-1])] or trajectories
