@@ -101,4 +101,6 @@ def weighted(rows: Rows, factors: np.ndarray[tuple[int, ...], np.dtype[np.float6
     """`rows` with the weights of their squared residuals multiplied by `factors` (targets, rows); all-zero rows dropped."""
     kept = rows.take(np.nonzero((factors > 0.0).any(axis=0))[0])
     scaled = kept.weight * np.sqrt(factors[:, (factors > 0.0).any(axis=0)])
-    return Rows(kept.X, kept.Y, kept.group, kept.groups, scaled, kept.size)
+    part = Rows(kept.X, kept.Y, kept.group, kept.groups, scaled, kept.size)
+    part.count = kept.count * factors[:, (factors > 0.0).any(axis=0)]
+    return part

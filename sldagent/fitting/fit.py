@@ -111,7 +111,7 @@ def _shrunk(alone: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> Fit
         objective=objective,
         parameters=parameters,
         evaluations=alone.evaluations + spent,
-        shrinkage=penalties.weight,
+        shrinkage=penalties.weight * final.share,
     )
 
 
@@ -134,7 +134,7 @@ def normal_matrices(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[Floa
     law = result.law
     objective = Objective(law, rows, recipe, surrogate=False)
     objective.delta = last_delta(objective, recipe)
-    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE].copy()
+    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE] * objective.share
     if result.shrinkage is not None:
         every = np.arange(len(penalties))
         matrices[:, every, every] += result.shrinkage

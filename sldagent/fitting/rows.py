@@ -18,7 +18,8 @@ class Rows:
 
     `X` (n, variables), `Y` (targets, n), `group` (n,) sorted; `starts` (groups + 1,) bounds each group's rows; `weight`
     (targets, n): inverse relative noise (square roots of the weights of squared residuals); `size` (n,): standardised log
-    scale within the group (zeros where unknown).
+    scale within the group (zeros where unknown).  `count` (targets, n) says how often a row counts in means over rows: 1
+    except in a weighted copy (`engines.weighted`), whose `weight` holds its square root as a factor.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Rows:
         self.group = np.ascontiguousarray(group[self.order])
         self.weight = np.ascontiguousarray(weight[:, self.order])
         self.size = np.zeros(len(X)) if size is None else size[self.order]
+        self.count = np.ones_like(self.weight)
         self.groups = groups
         self.starts = np.searchsorted(self.group, np.arange(groups + 1))
         self._features: dict[str, FloatArray] = {}
@@ -80,6 +82,7 @@ class Rows:
         """Rows by position in this object."""
         part = Rows(self.X[index], self.Y[:, index], self.group[index], self.groups, self.weight[:, index], self.size[index])
         part.order = self.order[index]
+        part.count = self.count[:, index]
         part._parent = (self, index)
         return part
 

@@ -184,7 +184,7 @@ def _setting_rows(request: Request, sets: NDArray[np.int64]) -> Arrays:
         "curvature": float(request.curvature),
     }
     constant = {name: np.full(len(sets), value) for name, value in every.items()}
-    return {"ridge": objective.ridge[sets], "delta": request.delta[sets], **constant}
+    return {"ridge": objective.penalties(request.delta)[sets], "delta": request.delta[sets], **constant}
 
 
 def widths(size: SizeClass, on: Device) -> list[int]:
