@@ -49,9 +49,9 @@ def ridge_weights(
     found: list[list[FloatArray]] = [[] for _ in law.slots]
     for t, own in enumerate(columns):
         for local in (True, False):
-            fixed = [q for q in named if (q < law.local) == local and own.get(q) is not None]
+            fixed = {q: own[q] for q in named if (q < law.local) == local and own.get(q) is not None}
             if fixed:
-                spread = _variances(np.array([own[q] for q in fixed]), rows, square[:, t], count[:, t], local)
+                spread = _variances(np.array([*fixed.values()]), rows, square[:, t], count[:, t], local)
                 for k, q in enumerate(fixed):
                     found[q].append(spread[:, k])
     for q in named:
