@@ -2,8 +2,8 @@
 
 Compiling is what a first user waits for.  numba optimises every function and emits its machine code, then links the code of
 all callees into the caller, optimises all of it again and emits it again, level by level.  Kernels that only other kernels
-call (`INNER`) are therefore compiled by `LinkedCompiler`, which stops at their intermediate code; the two entries from Python
-optimise and emit what they link.  Only those two are cached, with everything in them.
+call (`INNER`) are therefore compiled by `LinkedCompiler`, which stops at their intermediate code; the two entries from
+Python optimise and emit what they link.  Only those two are cached, with everything in them.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def entry(function: Callable[..., Any]) -> Any:
 
 CACHED = cache_works()
 SOURCES = hashlib.sha256(
-    b"".join((Path(__file__).parent / f"{name}.py").read_bytes() for name in KERNELS) + shipped("sandbox/tape.py").read_bytes()
+    b"".join(p.read_bytes() for p in [shipped("sandbox/tape.py"), *(Path(__file__).parent / f"{n}.py" for n in KERNELS)])
 ).hexdigest()
 """Digest of the files whose code is in the cached kernels."""
 

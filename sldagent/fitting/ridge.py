@@ -7,8 +7,8 @@ the column over the rows (Hoerl and Kennard 1970).  This is scikit-learn's ``Rid
 column does not vary, is not penalised.
 
 Any other parameter bends the formula, or multiplies a part that another one bends (alpha and A in ``A*N**-alpha``), and
-has no column to standardise by.  It is taken as a pure number, such as an exponent: ``weight * value**2 * v``, where v is the
-variance of the target.  This is free of all units for exponents; an amplitude like A has the unit of its power law, so
+has no column to standardise by.  It is taken as a pure number, such as an exponent: ``weight * value**2 * v``, where v is
+the variance of the target.  This is free of all units for exponents; an amplitude like A has the unit of its power law, so
 divide N by a typical value before penalising it.
 
 Residuals of the spaces relative and log are those of f / |y|, so columns and targets are divided by |y| there.
