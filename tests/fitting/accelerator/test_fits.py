@@ -59,7 +59,7 @@ def test_a_penalty_pulls_as_on_the_cpu(loss, space):
     ridge = (("E", 1.0), ("A", 1.0), ("b", 3.0))
     text = 'def law(x, E, A, b):\n    return E + A * x**-0.4 + b*x\nparameters = {"E": real(), "A": real(), "b": real()}'
     cpu, jax = both(text, task, Recipe(loss, space, 1e-2, ridge=ridge))
-    assert_same(cpu, jax, 1e-5 if loss == "absolute" else 1e-7)
+    assert_same(cpu, jax, 1e-5 if loss == "absolute" else 1e-6)
     free = both(text, task, Recipe(loss, space, 1e-2))[0]
     assert np.all(np.abs(cpu.parameters["A"]) < np.abs(free.parameters["A"]))
 
@@ -70,7 +70,7 @@ def test_penalties_of_weighted_rows_are_those_of_the_cpu():
     more = {"weights": counts[:, None].astype(float)}
     cpu = fit_many([job(POWER, power_table(seed=2), recipe, **more)], "cpu")[0]
     for one, other in zip(cpu, on_device(job(POWER, power_table(seed=2), recipe, **more))[0], strict=True):
-        assert_same(one, other, 1e-7)
+        assert_same(one, other, 1e-6)
 
 
 def test_affine_laws_need_one_projection():
