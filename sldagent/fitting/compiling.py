@@ -9,12 +9,13 @@ Python optimise and emit what they link.  Only those two are cached, with everyt
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import _dynfunc, njit
+from numba import njit
 from numba.core import config as numba_config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -29,6 +30,8 @@ KERNELS = ("compiling", "kernels", "linalg", "equations", "solver")
 config: Any = numba_config
 """numba fills this module when it is imported, so that its names are not known to type checkers."""
 listen: Any = register
+passes: Any = register_pass
+make_function: Any = importlib.import_module("numba._dynfunc").make_function
 
 
 def _nothing() -> None:
@@ -44,10 +47,10 @@ def cache_works() -> bool:
     return True
 
 
-class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _LinkedLibrary(JITCodeLibrary):
     """Code of a kernel for its callers to link: never optimised as a whole, without machine code of its own."""
 
-    def finalize(self) -> None:
+    def finalize(self: Any) -> None:
         for library in dict.fromkeys(self._linking_libraries):
             self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
@@ -55,19 +58,19 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalized = True
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class _Insert(LoweringPass):  # type: ignore[misc]
+@passes(mutates_CFG=False, analysis_only=False)
+class _Insert(LoweringPass):
     """Makes a lowered function known to its callers, as numba's lowering does after it has emitted machine code."""
 
     _name = "insert_linked_function"
 
     def __init__(self) -> None:
-        LoweringPass.__init__(self)
+        LoweringPass.__init__(self)  # type: ignore[no-untyped-call]
 
     def run_pass(self, state: Any) -> bool:
         described, library = state.cr.fndesc, state.library
         # stands for the function wherever numba asks for its address: it has none, and Python must not call it
-        entry = _dynfunc.make_function(
+        entry = make_function(
             described.lookup_module(), described.qualname, "linked into its callers", 0, state.cr.env, (library,)
         )
         state.targetctx.insert_user_function(entry, described, [library])
@@ -75,16 +78,16 @@ class _Insert(LoweringPass):  # type: ignore[misc]
         return True
 
 
-class LinkedCompiler(CompilerBase):  # type: ignore[misc]
+class LinkedCompiler(CompilerBase):
     """numba's pipeline up to the intermediate code of LLVM."""
 
     def define_pipelines(self) -> list[Any]:
         self.state.flags.no_compile = True
         builder: Any = DefaultPassBuilder
-        passes = builder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(_Insert, NativeLowering)
-        passes.finalize()
-        return [passes]
+        pipeline = builder.define_nopython_pipeline(self.state)
+        pipeline.add_pass_after(_Insert, NativeLowering)
+        pipeline.finalize()
+        return [pipeline]
 
     def _compile_core(self) -> Any:
         library: Any = _LinkedLibrary
@@ -131,7 +134,8 @@ def entry(function: Callable[..., Any]) -> Any:
 
     numba looks at the function's own file only, but what is cached holds the code of all kernels.
     """
-    dispatcher = njit(cache=CACHED, no_cfunc_wrapper=True, **SHARED)(function)
+    options = {**SHARED, "cache": CACHED, "no_cfunc_wrapper": True}
+    dispatcher: Any = njit(**options)(function)
     if CACHED:
         dispatcher._cache._cache_file._source_stamp = SOURCES
     return dispatcher

@@ -138,11 +138,11 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass, until: float) -> Steps:
         found = yield _request(final, starts, inner=False, limit=effort.polish, tolerance=1e-13, delta=final.deltas[-1])
         spent += found.evaluations
         starts = _Starts.reached(found)
-    found = _results(job, structure, final, starts, sets, spent)
+    results = _results(job, structure, final, starts, sets, spent)
     if time.monotonic() >= until:
         late = f"stopped at the cap of {effort.seconds:g} s a fit before the fit had converged."
-        return [replace(result, failure=late, reason="time") for result in found]
-    return _finished(job, found)
+        return [replace(result, failure=late, reason="time") for result in results]
+    return _finished(job, results)
 
 
 def _request(
