@@ -90,11 +90,12 @@ class Rows:
         """About `limit` rows spread evenly over every group, for screening starts."""
         if self.n <= limit:
             return self
-        step = self.n / limit
+        sizes = np.diff(self.starts)
+        counts = np.minimum(sizes, np.maximum(np.rint(sizes * (limit / self.n)).astype(np.int64), np.minimum(sizes, 24)))
+        if counts.sum() == self.n:  # many small groups
+            return self
         keep: list[NDArray[np.int64]] = []
-        for lo, hi in zip(self.starts[:-1], self.starts[1:], strict=True):
-            size = int(hi - lo)
-            count = min(size, max(round(size / step), min(size, 24)))
+        for lo, size, count in zip(self.starts[:-1], sizes, counts, strict=True):
             keep.append(lo + np.unique((np.arange(count) * size / max(count, 1)).astype(np.int64)))
         return self.take(np.concatenate(keep))
 
