@@ -280,12 +280,12 @@ def _explained(cut: Cut, rows: Rows, scale: FloatArray, lines: Linearised, penal
     kept, held = cut.kept[rows.order[place]], cut.held[rows.order[place]]
     part = Linearised(lines.J[kept], lines.residual[kept], lines.weight[kept], lines.slope[kept], lines.position[kept])
     inverse, _ = part.inverse(penalty)
-    out = np.zeros(len(rows.Y))
+    (n, p), out = lines.J.shape, np.zeros(len(rows.Y))
     for t in range(len(out)):
         own, ahead = target == t, held & (target == t)
         if not ahead.any():
             continue
-        variance = np.sum(lines.weight[own] * lines.residual[own] ** 2) / max(own.sum() - lines.J.shape[1], 1)
+        variance = np.mean(lines.weight[own] * lines.residual[own] ** 2) * n / max(n - p, 1)
         spread = np.einsum("ij,jk,ik->i", lines.J[ahead], inverse, lines.J[ahead]) * variance / lines.slope[ahead] ** 2
         factor = rows.weight[t, place[ahead]] / scale[t, rows.group[place[ahead]]]
         out[t] = np.mean(np.maximum(spread, 0.0) * factor**2)
