@@ -144,9 +144,7 @@ def _parameters(fitted: Fitted, record: CandidateRecord) -> tuple[ParameterLine,
         if name in fitted.parameters
     }
     return tuple(
-        ParameterLine(
-            group, label, float(fitted.parameters[name][index]), str(notes[name][index]) if name in notes else ""
-        )
+        ParameterLine(group, label, float(fitted.parameters[name][index]), str(notes[name][index]) if name in notes else "")
         for group, label, name, index in parameter_lines(fitted)
     )
 
