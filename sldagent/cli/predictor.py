@@ -80,11 +80,16 @@ def _predict(args: argparse.Namespace) -> int:
     from sldagent.export.files import write_whole
     from sldagent.predictors.registry import command
 
-    model = _model(args)
-    made = command(args.name).predict(model, _frame(args))
+    model, frame, words = _model(args), _frame(args), command(args.name)
+    made, remarks = words.predict(model, frame), words.remarks(model, frame)
     if args.json:
         added = {t: made[f"{t}_predicted"].to_numpy() for t in model.target_names_}
-        output.print_json({"predictor": args.name, "rows": len(made), "predictions": added, "file": args.output})
+        output.print_json(
+            {"predictor": args.name, "rows": len(made), "predictions": added, "notes": remarks, "file": args.output}
+        )
+    else:
+        # Standard output may be the table.
+        print(*(f"sldagent: note: {remark}\n" for remark in remarks), sep="", end="", file=sys.stderr)
     if args.output is None:
         if not args.json:
             made.to_csv(sys.stdout, index=False)

@@ -121,6 +121,11 @@ class Predictor(ABC):
         kind = predictor_class(saved.predictor)
         if not issubclass(kind, cls):
             raise PredictorError(f"{path} holds a predictor of kind '{saved.predictor}': load it with {kind.__name__}.load")
+        lost = [name for name in _learnt(kind) if name not in saved.fitted]
+        if lost:
+            raise PredictorError(
+                f"{path} was written by a version of sldagent whose {kind.__name__} had no '{lost[0]}': fit anew"
+            )
         try:
             made = kind(**saved.params)
         except TypeError:
@@ -153,3 +158,9 @@ class Predictor(ABC):
 def _parameters(kind: type[Predictor]) -> tuple[str, ...]:
     """Names of the arguments of ``__init__``."""
     return tuple(inspect.signature(kind).parameters)
+
+
+def _learnt(kind: type[Predictor]) -> list[str]:
+    """Fitted attributes that a predictor's class, or one between it and `Predictor`, declares."""
+    own = kind.__mro__[: kind.__mro__.index(Predictor)]
+    return [name for part in own for name in inspect.get_annotations(part) if name.endswith("_")]

@@ -60,6 +60,10 @@ class Command:
         predicted = predicted[:, None] if predicted.ndim == 1 else predicted
         return frame.assign(**{f"{t}_predicted": predicted[:, k] for k, t in enumerate(model.target_names_)})
 
+    def remarks(self, model: Predictor, frame: pd.DataFrame) -> tuple[str, ...]:
+        """What has to be said of the predictions for a table, one sentence each."""
+        return ()
+
     def evaluate(self, model: Predictor, frame: pd.DataFrame) -> dict[str, Any]:
         """Figures of a fitted predictor on a table with measured targets."""
         take(frame, (*model.feature_names_in_, *model.target_names_))

@@ -44,7 +44,7 @@ PREDICTORS: Mapping[str, Entry] = {
         "sldagent.predictors.sloth.command:COMMAND",
     ),
     "pooled": Entry(
-        "mixed model of benchmark scores: a quadratic in log compute, family offsets partially pooled",
+        "mixed model of benchmark scores: curves in log compute and size, family offsets partially pooled",
         "sldagent.predictors.sloth.pooled:PooledLaw",
         "sldagent.predictors.sloth.command:POOLED_COMMAND",
     ),

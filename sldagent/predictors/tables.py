@@ -56,6 +56,8 @@ class Targets:
     names: tuple[str, ...]
     flat: bool
     """Whether they came as one column: predictions then have shape (n,)."""
+    table: Table
+    """Where they came from, to name rows in messages."""
 
 
 def inputs(X: Any, roles: Sequence[str], columns: Sequence[str] | None = None) -> Inputs:
@@ -119,7 +121,7 @@ def targets(y: Any, columns: Sequence[str] | None = None, *, missing: bool = Fal
     table = _table(frame, "y")
     names = tuple(str(c) for c in frame.columns) if columns is None else tuple(columns)
     cells = [_cells(table, name, missing) for name in names]
-    return Targets(np.stack(cells, axis=1), names, flat)
+    return Targets(np.stack(cells, axis=1), names, flat, table)
 
 
 def same_length(given: Inputs, measured: Targets) -> None:

@@ -86,13 +86,15 @@ def sloth() -> Example:
 
 
 def pooled() -> Example:
-    """Logits quadratic in log compute with offsets of families, without noise."""
+    """Logits quadratic in log compute, with a slope in size, an effect of tuning and offsets of families, without noise."""
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(8), 5)
     params, tokens = 10.0 ** rng.uniform(-0.5, 1.9, 40), 10.0 ** rng.uniform(-0.5, 1.0, 40)
     logs = np.log(params * tokens)[:, None]
     eta = np.array([-1.0, -0.5, 0.2]) + logs * [0.3, 0.4, 0.2] + 0.02 * logs**2 + rng.normal(0.0, 0.4, (8, 3))[labels]
-    X = pd.DataFrame({"size": params, "tokens": tokens, "family": [f"f{k}" for k in labels]})
+    tuned = (np.arange(40) % 5 > 2).astype(float)
+    eta = eta + np.log(params)[:, None] * [0.1, -0.1, 0.2] + tuned[:, None] * ([0.5, 0.0, -0.3] + 0.1 * logs)
+    X = pd.DataFrame({"size": params, "tokens": tokens, "family": [f"f{k}" for k in labels], "tuned": tuned})
     return PooledLaw(), X, pd.DataFrame(1.0 / (1.0 + np.exp(-eta)), columns=["a", "b", "c"])
 
 

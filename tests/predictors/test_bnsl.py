@@ -84,7 +84,8 @@ def test_the_blend_trusts_the_form_that_extrapolates() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
-        ([10.0], [1.0], "one point"),
+        ([10.0], [1.0], "row 0 holds the only point"),
+        ([10.0, 10.0], [1.0, 1.1], "row 0: column 'x' is 10 here and in all other rows"),
         ([10.0, 20.0, 30.0], [1.0, 0.9, 0.8], "3 different x for 6 constants"),
         ([10.0, -20.0, 30.0], [1.0, 0.9, 0.8], "row 1: column 'x' is -20"),
         ([10.0, 20.0, 30.0], [1.0, 0.0, 0.8], "row 1: column 'y' is 0"),

@@ -14,6 +14,7 @@ from examples import BREAK, curve_points, sloth_table
 from sldagent.cli.main import main
 from sldagent.predictors.sloth.fitting import Settings
 from sldagent.predictors.sloth.model import Sloth
+from sldagent.predictors.sloth.pooled import PooledLaw
 
 
 def call(*words: object) -> tuple[int, str, str]:
@@ -100,6 +101,25 @@ def test_mistakes_are_one_sentence(
     code, out, err = call(*(word.format(**places) for word in words))
     assert (code, out) == (2, "")
     assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["sloth", "pooled"])
+def test_a_new_family_is_said_and_gets_a_wide_range(tmp_path: Path, kind: str) -> None:
+    X, Y = sloth_table()
+    model, table = tmp_path / "m.npz", tmp_path / "models.csv"
+    if kind == "sloth":
+        pytest.importorskip("jax", reason="jax is not installed")
+        Sloth(2, floors=(0.25,) * 4).fit(X, Y, settings=Settings(rates=(0.05,), steps=300)).save(model)
+    else:
+        PooledLaw().fit(X, Y).save(model)
+    pd.concat([X.iloc[[0, 0]].assign(family=[X["family"].iloc[0], "zeta"])]).to_csv(table, index=False)
+    code, out, err = call("predictor", kind, "predict", model, table)
+    made = pd.read_csv(io.StringIO(out))
+    assert code == 0 and err.startswith("sldagent: note: the family 'zeta' was not in training") and err.count("\n") == 1
+    widths = (made["bench0_high"] - made["bench0_low"]).to_numpy()
+    assert widths[1] > 1.5 * widths[0]
+    code, out, err = call("predictor", kind, "predict", model, table, "--json")
+    assert (code, err) == (0, "") and "zeta" in json.loads(out)["notes"][0]
 
 
 @pytest.mark.requires("jax")

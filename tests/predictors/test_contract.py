@@ -11,6 +11,7 @@ import pytest
 from examples import EXAMPLES
 
 from sldagent.errors import PredictorError, SldagentError
+from sldagent.predictors import storage
 from sldagent.predictors.base import Predictor
 from sldagent.predictors.registry import PREDICTORS, command, predictor_class
 
@@ -107,3 +108,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         Predictor.load(path)
     with pytest.raises(PredictorError, match="did you mean bnsl"):
         predictor_class("bnls")
+
+
+def test_a_file_that_lacks_something_learnt_says_so(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    case.fitted.save(path)
+    saved = storage.read(path)
+    own = [name for name in saved.fitted if name not in ("feature_names_in_", "target_names_")]
+    for lost in own:
+        fitted = {name: value for name, value in saved.fitted.items() if name != lost}
+        storage.write(path, storage.Saved(saved.predictor, saved.params, fitted))
+        with pytest.raises(PredictorError, match=f"had no '{lost}': fit anew"):
+            Predictor.load(path)

@@ -10,13 +10,15 @@ import pytest
 from examples import pooled, sloth_table
 
 from sldagent.errors import PredictorError, SldagentError
+from sldagent.predictors.sloth.bench import Made, _predicted
 from sldagent.predictors.sloth.figure import draw_loadings
-from sldagent.predictors.sloth.fitting import Settings, link_values
+from sldagent.predictors.sloth.fitting import Problem, Settings, fit_problems, link_values
 from sldagent.predictors.sloth.interpret import geomin, interpret, optimal_allocation
-from sldagent.predictors.sloth.methods import methods, principal_components
+from sldagent.predictors.sloth.methods import Method, methods, principal_components
 from sldagent.predictors.sloth.model import Sloth
 from sldagent.predictors.sloth.pooled import PooledLaw, mixed_model
 from sldagent.predictors.sloth.protocol import ground
+from sldagent.predictors.sloth.start import TorchDraws, initial_link
 
 pytestmark = pytest.mark.requires("jax")
 SHORT = Settings(rates=(0.05,), steps=1200)
@@ -135,7 +137,7 @@ def test_bad_input_is_named(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     X, Y = table
     with pytest.raises(PredictorError, match=r"row 3: score 'bench1' is 61, outside"):
         Sloth().fit(X, _replaced(Y, 3, 61.0))
-    with pytest.raises(PredictorError, match="1 models cannot determine 2 skills"):
+    with pytest.raises(PredictorError, match=r"too few models \(1\) for 2 skills"):
         Sloth(2).fit(X.iloc[:1], Y.iloc[:1])
     with pytest.raises(PredictorError, match="number of benchmarks"):
         Sloth(9).fit(X, Y)
@@ -161,13 +163,19 @@ def test_the_mixed_model_pools_families() -> None:
     # The last family keeps one row, the one before none.
     kept = np.ones(72, dtype=bool)
     kept[60:66] = kept[67:] = False
-    found, pooled_offsets = mixed_model(Z[kept], X[kept], families[kept])
+    made = mixed_model(Z[kept], X[kept], families[kept])
+    found, pooled_offsets = made.slopes, made.offsets
     assert found[1] == pytest.approx(slopes[1], abs=0.1)
     assert np.allclose(pooled_offsets[10], 0.0)
     alone = (Z - X @ found)[66]
     assert (np.abs(pooled_offsets[11]) < np.abs(alone)).all()
     shift = (offsets - offsets.mean(axis=0))[:10] - (pooled_offsets - pooled_offsets.mean(axis=0))[:10]
     assert np.abs(shift).mean() < 0.2
+    assert np.sqrt(np.diag(made.noise)) == pytest.approx(0.2, abs=0.06)
+    assert np.sqrt(np.diag(made.between)) == pytest.approx(0.5, abs=0.25)
+    # What is known of a family's offset: least where it has no row.
+    assert (made.offset_variance[10] > made.offset_variance[11]).all()
+    assert (made.offset_variance[11] > made.offset_variance[0]).all()
 
 
 def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
@@ -175,15 +183,83 @@ def test_the_pooled_law_recovers_scores_and_knows_its_limits() -> None:
     model.fit(X, Y)
     assert model.error(X, Y) < 0.5
     new = X.assign(family="new")
-    design = np.log(X["size"] * X["tokens"]).to_numpy()[:, None] ** np.arange(3)
+    logs, sizes, tuned = (v.to_numpy() for v in (np.log(X["size"] * X["tokens"]), np.log(X["size"]), X["tuned"]))
+    design = np.stack([np.ones(40), logs, logs**2, sizes, tuned, tuned * logs], axis=1)
     assert model.predict(new) == pytest.approx(1.0 / (1.0 + np.exp(-design @ model.slopes_)))
+    wide, known = model.predict_interval(new), model.predict_interval(X)
+    assert (wide.unknown, known.unknown) == (("new",), ())
+    assert ((wide.high - wide.low).mean(axis=0) > 3 * (known.high - known.low).mean(axis=0)).all()
+    assert ((wide.low < wide.scores) & (wide.scores < wide.high)).all()
+    # Without the column no model counts as tuned, and nothing is said of tuning.
+    plain = PooledLaw().fit(X.drop(columns="tuned"), Y)
+    assert np.allclose(plain.slopes_[4:], 0.0)
+    assert plain.error(X, Y) > 2 * model.error(X, Y)
+    with pytest.raises(PredictorError, match=r"row 4: column 'tuned' is 0\.5; .* 1 or 0"):
+        PooledLaw().fit(X.assign(tuned=X["tuned"].mask(np.arange(40) == 4, 0.5)), Y)
     with pytest.raises(PredictorError, match=r"row 3: score 'b' is 61, outside"):
         PooledLaw().fit(X, _replaced(Y, 3, 61.0))
     with pytest.raises(SldagentError, match="row 2"):
         PooledLaw().fit(X, _replaced(Y, 2, np.nan))
-    with pytest.raises(PredictorError, match="3 models"):
-        PooledLaw().fit(X.iloc[:3], Y.iloc[:3])
+    with pytest.raises(PredictorError, match=r"too few models \(6\) .* at least 7"):
+        PooledLaw().fit(X.iloc[:6], Y.iloc[:6])
 
 
 def test_methods_carry_what_they_see() -> None:
-    assert all(method.sees for method in methods().values())
+    known = methods()
+    assert all(method.sees for method in known.values())
+    assert all((method.predict is None) == bool(method.mean_of) for method in known.values())
+    assert all(set(method.mean_of) <= set(known) for method in known.values())
+
+
+def test_means_of_methods_are_made_once(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    X, Y = table
+    g = ground(pd.concat([X.rename(columns={"size": "params"}), Y], axis=1), tuple(Y.columns), [["f0"], ["f2"]])
+    asked: list[str] = []
+
+    def level(name: str, value: float) -> Method:
+        return Method(name, "nothing", lambda g: (asked.append(name), [np.full_like(g.scores, value)] * 2)[1])
+
+    known = {
+        "a": level("a", 0.0),
+        "b": level("b", 1.0),
+        "ab": Method("ab", "nothing", mean_of=("a", "b")),
+        "all": Method("all", "nothing", mean_of=("ab", "b")),
+    }
+    made: dict[str, Made] = {}
+    for name in ("a", "all"):
+        _predicted(name, known, g, made)
+    assert asked == ["a", "b"]
+    assert [np.unique(made[name][0]).tolist() for name in ("ab", "all")] == [[0.5], [0.75]]
+
+
+def test_draws_are_those_of_torch() -> None:
+    """Numbers that torch 2.13 gives after manual_seed(42), in the order of the fit."""
+    draws = TorchDraws(42)
+    first = [0.33669036626815796, 0.12880940735340118, 0.23446236550807953, 0.23033303022384644, -1.1228563785552979]
+    assert draws.normal(3, 2).ravel()[:5] == pytest.approx(first, abs=1e-7)
+    blocks = [1.9269152879714966, 0.3558599054813385, 0.859858512878418, -0.6215953826904297]
+    assert TorchDraws(42).normal(20)[[0, 8, 15, 19]] == pytest.approx(blocks, abs=1e-6)
+    link = initial_link(42, 3)
+    assert all((link[name] >= 0.0).all() for name in ("w1", "w2", "w3"))
+    assert link["w2"].shape == (3, 10, 10) and not np.allclose(link["w2"][0], link["w2"][1])
+
+
+@pytest.mark.parametrize("shapes", [((3, 2), (37, 2), (1, 6), (2, 6)), ((1, 1), (20, 1), (1, 1)), ((3, 1), (3, 1))])
+def test_torch_agrees(shapes: tuple[tuple[int, ...], ...]) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch.manual_seed(7)
+    draws = TorchDraws(7)
+    for shape in shapes:
+        assert draws.normal(*shape) == pytest.approx(torch.normal(0, 1, size=shape).numpy(), abs=1e-5)
+    layer = torch.nn.Linear(10, 10)
+    assert draws.uniform(10**-0.5, 10, 10) == pytest.approx(layer.weight.detach().numpy(), abs=1e-6)
+
+
+def test_a_single_benchmarks_floor_can_be_trained() -> None:
+    logs = np.linspace(-2.0, 3.0, 24)
+    scores = (0.3 + 0.7 / (1.0 + np.exp(-2.0 * logs)))[:, None]
+    problem = Problem(logs[:, None], np.ones((24, 1)), scores, np.ones((24, 1), bool), np.zeros(1))
+    quick = Settings(rates=(0.1, 0.01), steps=3000)
+    ((kept,), (trained,)) = (fit_problems([problem], 1, "sigmoid", 42, quick, train_floors=t) for t in (False, True))
+    assert 1.0 / (1.0 + np.exp(-trained.weights["logit_floor"][0])) == pytest.approx(0.3, abs=0.03)
+    assert trained.error < 0.5 * kept.error

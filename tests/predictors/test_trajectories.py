@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sldagent.errors import SldagentError
 from sldagent.predictors.trajectories.baselines import BASELINES
 from sldagent.predictors.trajectories.data import Trajectory, blanked, context_length, read_trajectories
-from sldagent.predictors.trajectories.model import TrajectoryForecaster
+from sldagent.predictors.trajectories.model import TrajectoryForecaster, _line_share, _moved
 from sldagent.predictors.trajectories.protocol import future, make_split, score
+from sldagent.predictors.trajectories.references import LOG_SHARES, on_grid, own_references, reference, task_curves
 from sldagent.predictors.trajectories.samples import UNIT, draw, forecast_lines, make_batch
 from sldagent.predictors.trajectories.sources import Source
 
@@ -96,7 +97,8 @@ def test_a_sample_sees_nothing_after_its_context() -> None:
     t = source.trajectories[1]
     later = np.arange(20) > 4
     changed = replace(t, accuracy=np.where(later, 0.9, t.accuracy), losses=np.where(later[:, None], 7.0, t.losses))
-    sample, other = make_batch(source.trajectories, *at), make_batch((source.trajectories[0], changed), *at)
+    beside = [reference(task_curves([o for o in source.trajectories if o.run != t.run]), t.task)]
+    sample, other = (make_batch(part, *at, beside) for part in (source.trajectories, (source.trajectories[0], changed)))
     for name, value in sample.arrays().items():
         if name != "y":
             np.testing.assert_array_equal(value, other.arrays()[name])
@@ -104,11 +106,62 @@ def test_a_sample_sees_nothing_after_its_context() -> None:
     assert other.level[0] + UNIT * other.y[0] == pytest.approx(0.9, abs=1e-6)
 
 
+def test_the_reference_is_what_other_runs_did_on_the_task() -> None:
+    source = power_laws(runs=3, tasks=3)
+    mine = source.trajectories[4]
+    own, new = own_references(source.trajectories)[4]
+    like = [on_grid(t) for t in source.trajectories if t.task == mine.task and t.run != mine.run]
+    np.testing.assert_allclose(own.curve, np.mean(like, axis=0))
+    other = [on_grid(t) for t in source.trajectories if t.task != mine.task]
+    np.testing.assert_allclose(new.curve, np.mean(other, axis=0))
+    assert (own.known, new.known) == (True, False)
+    # Another accuracy of its own run changes neither the task's curve beside it nor, at an unknown task, the other.
+    changed = [replace(t, accuracy=0.5 * t.accuracy) if t is mine else t for t in source.trajectories]
+    again = own_references(changed)[4]
+    assert (again[0].curve == own.curve).all() and (again[1].curve == new.curve).all()
+    curves = task_curves(source.trajectories)
+    assert reference(curves, "t1").known and not reference(curves, "another").known
+    np.testing.assert_allclose(reference(curves, "another").curve, np.mean(list(curves.values()), axis=0))
+
+
+def test_the_reference_line_adds_the_mean_gain() -> None:
+    source = power_laws(runs=3, tasks=1)
+    t, others = source.trajectories[0], source.trajectories[1:]
+    at = (np.array([0]), np.array([7]), np.array([15]))
+    beside = reference(task_curves(others), t.task)
+    batch = make_batch(source.trajectories, *at, [beside])
+    gain = beside.at(np.log(t.steps / t.steps[-1]))[15] - beside.at(np.log(t.steps / t.steps[-1]))[5:8].mean()
+    assert batch.lines[0, -2] == pytest.approx(gain / UNIT, rel=1e-5)
+    shares = np.log(t.steps / t.steps[-1])
+    slope, level = np.polyfit(beside.at(shares[:8]), t.accuracy[:8], 1)
+    expected = (level + slope * beside.at(shares[15]) - batch.level[0]) / UNIT
+    assert batch.lines[0, -1] == pytest.approx(expected, rel=1e-4)
+    assert batch.tokens[0, 5:8, 1].mean() == pytest.approx(0.0, abs=1e-5)
+    straight = np.interp(LOG_SHARES, np.log(t.steps / t.steps[-1]), t.accuracy)
+    np.testing.assert_allclose(on_grid(t), straight)
+
+
+def test_runs_that_have_not_ended_are_no_part_of_a_curve() -> None:
+    source = power_laws(runs=3, tasks=1)
+    cut = [replace(t, accuracy=np.where(np.arange(20) < 8, t.accuracy, np.nan)) for t in source.trajectories[:1]]
+    whole = source.trajectories[1:]
+    np.testing.assert_array_equal(task_curves([*cut, *whole])["t0"], task_curves(whole)["t0"])
+    np.testing.assert_array_equal(own_references([*cut, *whole])[0][0].curve, task_curves(whole)["t0"])
+    np.testing.assert_array_equal(own_references([*cut, *whole])[1][0].curve, on_grid(whole[1]))
+    assert np.isfinite(task_curves(cut)["t0"]).all()
+
+
+def test_a_lone_trajectory_has_a_level_reference() -> None:
+    source = power_laws(runs=1, tasks=1)
+    for beside in own_references(source.trajectories)[0]:
+        assert not beside.known and (beside.curve == 0.0).all()
+
+
 def test_training_samples_have_gaps_and_later_targets() -> None:
     source = power_laws(checkpoints=40)
-    batch = draw(source.trajectories, 200, 0.2, 0.5, np.random.default_rng(0))
+    batch = draw(source.trajectories, own_references(source.trajectories), 200, 0.2, 0.5, np.random.default_rng(0))
     assert (batch.query[:, 0] > 0.0).all()
-    gaps = batch.tokens[:, 1:, 1][batch.mask[:, 1:]]
+    gaps = batch.tokens[:, 1:, 2][batch.mask[:, 1:]]
     assert (gaps > 0.0).all() and len(np.unique(gaps.round(4))) > 20
     assert batch.mask.sum(axis=1).min() >= 3
 
@@ -119,7 +172,12 @@ def test_saturating_power_laws_are_continued_exactly() -> None:
     assert split.held == ("r4", "r5")
     test = [source.trajectories[i] for i in split.test]
     by = {b.name: b for b in BASELINES}
-    for name, limit in (("saturating power law", 1e-3), ("power law, shared exponent", 1e-3), ("logistic + offset", 5.0)):
+    for name, limit in (
+        ("saturating power law", 1e-3),
+        ("power law, shared exponent", 1e-3),
+        ("logistic + offset", 5.0),
+        ("line in the task's mean curve", 0.1),
+    ):
         made = by[name].forecast(source, split)
         assert made is not None
         assert score(test, made).mae < limit, name
@@ -154,6 +212,19 @@ def test_scores_count_points_intervals_and_order() -> None:
     assert (exact.mae, exact.coverage, exact.ranking) == (0.0, 1.0, 1.0)
     shifted = score(source.trajectories, [1.0 - v for v in truth], [np.stack([v + 0.1, v + 0.2], axis=1) for v in truth])
     assert (shifted.coverage, shifted.ranking) == (0.0, 0.0)
+
+
+def test_the_line_has_the_share_that_errs_least_on_runs_held_out() -> None:
+    rng = np.random.default_rng(0)
+    truth, quantiles = rng.normal(size=400), rng.normal(size=(400, 1)) + np.arange(5.0)
+    halfway = 2.0 * truth - quantiles[:, 2]
+    assert _line_share([(quantiles, truth, truth)]) == 1.0
+    assert _line_share([(quantiles, halfway, truth), (quantiles, halfway, truth)]) == 0.5
+    assert _line_share([(quantiles, truth, quantiles[:, 2])]) == 0.0
+    assert _line_share([]) == 0.0
+    moved = _moved(quantiles, halfway, 0.5)
+    np.testing.assert_allclose(moved[:, 2], truth)
+    np.testing.assert_allclose(moved - moved[:, 2:3], quantiles - quantiles[:, 2:3])
 
 
 @needs_jax

@@ -71,15 +71,10 @@ def read_tasks(folder: Path) -> list[Task]:
     for (domain, task, model), part in rows.groupby(["Domain", "Task", "Model"], sort=True):
         train = part["Training"] == 1
         fitted, held = (
-            fitting.curve(p["Seen Examples"].to_numpy(float), p["Loss"].to_numpy(float)) if len(p) > 1 else _single(p)
-            for p in (part[train], part[~train])
+            fitting.curve(p["Seen Examples"].to_numpy(float), p["Loss"].to_numpy(float)) for p in (part[train], part[~train])
         )
         out.append(Task(str(domain), f"{task} {model}", fitted, held))
     return out
-
-
-def _single(part: pd.DataFrame) -> fitting.Curve:
-    return fitting.Curve(part["Seen Examples"].to_numpy(float), part["Loss"].to_numpy(float))
 
 
 def fit_all(curves: list[fitting.Curve]) -> dict[str, Callable[[], Values]]:

@@ -76,7 +76,7 @@ class CurveBlend(Predictor):
             PredictorError, TableError: a cell cannot be used, or there are fewer than six different x.
         """
         given, measured = fitting.checked(X, y)
-        points = fitting.curve(given.numbers(0), measured.values[:, 0])
+        points = fitting.read_curve(given, measured)
         if len(np.unique(points.x)) < LEAST:
             raise PredictorError(f"the curve has {len(np.unique(points.x))} different x; the blend needs at least {LEAST}")
         ((self.constants_, self.weights_),) = blend_curves([points])

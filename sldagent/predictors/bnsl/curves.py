@@ -49,7 +49,7 @@ class CurveForm(Predictor):
             PredictorError, TableError: a cell cannot be used, or there are fewer different x than constants.
         """
         given, measured = fitting.checked(X, y)
-        points = fitting.curve(given.numbers(0), measured.values[:, 0])
+        points = fitting.read_curve(given, measured)
         distinct = len(np.unique(points.x))
         if distinct < self.least:
             raise PredictorError(f"the curve has {distinct} different x for {self.least} constants: measure more")

@@ -13,7 +13,7 @@ from sldagent.errors import PredictorError
 from sldagent.predictors.bnsl import form
 
 if TYPE_CHECKING:
-    from sldagent.predictors.tables import Inputs
+    from sldagent.predictors.tables import Inputs, Targets
 
 FloatArray = NDArray[np.float64]
 
@@ -36,14 +36,25 @@ class Curve:
         return float(np.log(self.x[0])), float(np.log(self.x[-1] / self.x[0]))
 
 
-def curve(x: FloatArray, y: FloatArray, name: str = "the curve") -> Curve:
-    """A curve whose points are sorted.
+def read_curve(given: Inputs, measured: Targets) -> Curve:
+    """The curve of a table that `checked` let pass.
 
     Raises:
-        PredictorError: it has fewer than two different x, or y that are not above 0.
+        PredictorError: it has fewer than two different x; the rows are named.
     """
+    x = given.numbers(0)
+    if given.n == 1:
+        raise PredictorError(f"{given.table.where(0)} holds the only point: a curve needs at least two different x")
     if len(np.unique(x)) < 2:
-        raise PredictorError(f"{name} has {_points(len(np.unique(x)))}: a curve needs at least two different x")
+        raise PredictorError(
+            f"{given.table.where(0)}: column '{given.names[0]}' is {x[0]:g} here and in all other rows, so that the curve "
+            "has one point: it needs at least two different x"
+        )
+    return curve(x, measured.values[:, 0])
+
+
+def curve(x: FloatArray, y: FloatArray) -> Curve:
+    """A curve whose points are sorted."""
     order = np.argsort(x, kind="stable")
     return Curve(x[order], y[order])
 
@@ -148,7 +159,7 @@ def rmsle(y: FloatArray, predicted: FloatArray) -> float:
     return float(np.sqrt(np.mean((np.log(predicted) - np.log(y)) ** 2)))
 
 
-def checked(X: Any, y: Any, columns: Sequence[str] | None = None) -> tuple[Any, Any]:
+def checked(X: Any, y: Any, columns: Sequence[str] | None = None) -> tuple[Inputs, Targets]:
     """Inputs (one column above 0) and targets (one column above 0) of a curve.
 
     Raises:
@@ -168,7 +179,3 @@ def checked(X: Any, y: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
             "that is fitted by logarithms needs values above 0"
         )
     return given, measured
-
-
-def _points(n: int) -> str:
-    return "one point" if n == 1 else f"{n} points"

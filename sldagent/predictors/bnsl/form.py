@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float64]
 
 MAX_LOG = 700.0
 """Largest logarithm whose exponential is finite."""
+STEEPEST = 50
+"""Largest change of log (y - a), and of its slope, over the range of log x of a curve."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ def program(n_breaks: int, shift: float, *, signed: bool, first_slope: bool = Tr
         signed: whether slopes may take both signs, as curves that are not monotone need.
         first_slope: whether the law is a power before its first break; else c0 = 0, and it is flat there.
 
-    A break lies within the data or up to half their range before: one beyond them could not be told from noise.
+    A break lies within the data or up to half their range before: one beyond them could not be told from noise.  Slopes are
+    at most `STEEPEST`, as a break at the last point could else be followed by any slope at no cost.
     """
-    slope = "real(start=({}, {}))" if signed else "positive(start=({}, {}))"
+    slope = f"interval({-STEEPEST if signed else 0}, {STEEPEST}, start=({{}}, {{}}))"
     low = -2 if signed else 0.01
     names, lines, exponent = ["a", "b"], ['"a": positive()', '"b": positive()'], "0"
     if first_slope:

@@ -85,7 +85,7 @@ class BNSL(Predictor):
         """
         self._check_parameters()
         given, measured = fitting.checked(X, y)
-        points = fitting.curve(given.numbers(0), measured.values[:, 0])
+        points = fitting.read_curve(given, measured)
         distinct = len(np.unique(points.x))
         self.cut_errors_ = {}
         if self.n_breaks == "auto":

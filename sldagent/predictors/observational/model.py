@@ -40,6 +40,16 @@ class ObservationalLaw(Predictor):
     name: ClassVar[str] = "observational"
     error_name: ClassVar[str] = "MSE"
 
+    space_: dict[str, Any]
+    explained_variance_: FloatArray
+    loadings_: FloatArray
+    weights_: FloatArray
+    intercepts_: FloatArray
+    floors_: FloatArray
+    training_mse_: FloatArray
+    optima_: NDArray[np.int64]
+    flat_: bool
+
     def __init__(self, components: int = 3, floor_max: float = 0.2, starts: int = 16, seed: int = 0) -> None:
         self.components = components
         self.floor_max = floor_max
@@ -59,7 +69,7 @@ class ObservationalLaw(Predictor):
         measured = targets(y, missing=True)
         if len(measured.values) != len(scores):
             raise PredictorError(f"X has {len(scores)} rows and y has {len(measured.values)}: they must be the same models")
-        check_unit(measured.values, measured.names, lambda row: f"y, row {row}")
+        check_unit(measured.values, measured.names, measured.table.where)
         space = fit_space(scores, self.components)
         S = space.transform(scores)
         links = []

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from sldagent.predictors import benchmark as frame
 from sldagent.predictors.sloth.figure import draw_loadings
-from sldagent.predictors.sloth.methods import BLENDED, Method, mean_of, methods
+from sldagent.predictors.sloth.methods import Method, mean, methods
 from sldagent.predictors.sloth.model import Sloth
 from sldagent.predictors.sloth.protocol import FILES, TABLES, Ground, read_ground
 
 FloatArray = NDArray[np.float64]
-USUAL = ("flops", "flops-family", "size-family", "pca-2", "shared-2", "basic-2", "full-2", "pooled", "blend")
+Made = tuple[list[FloatArray], float]
+"""Predictions by fold, and processor time in seconds for each."""
+USUAL = ("flops", "flops-family", "size-family", "pca-2", "shared-2", "basic-2", "full-2", "full-2-mean", "pooled", "blend")
 PUBLISHED = {
     "v1": {
         "flops": 7.808, "flops-family": 4.904, "size-family": 5.687, "size-family-full": 4.413, "pca-1": 7.321,
@@ -57,9 +59,9 @@ def run(request: frame.Request) -> frame.Report:
     for table in sets:
         ground = read_ground(folder, table)
         rows = []
-        made: dict[str, tuple[list[FloatArray], float]] = {}
+        made: dict[str, Made] = {}
         for name in names:
-            made[name] = predicted, spent = _predicted(known[name], ground, made)
+            predicted, spent = _predicted(name, known, ground, made)
             errors = ground.mae(predicted)
             published = PUBLISHED[table].get(name)
             rows.append((name, float(errors.mean()), published, *map(float, errors), spent, known[name].sees))
@@ -72,16 +74,18 @@ def run(request: frame.Request) -> frame.Report:
     return frame.Report("sloth", tuple(grids), tuple(figures), frame.cpu_seconds() - begun, {"sets": sets, "methods": names})
 
 
-def _predicted(
-    method: Method, ground: Ground, made: Mapping[str, tuple[list[FloatArray], float]]
-) -> tuple[list[FloatArray], float]:
-    """Predictions by fold, and processor time in seconds for each; the blend reuses what its parts have predicted."""
-    if method.name == "blend" and all(part in made for part in BLENDED):
-        first, second = (made[part] for part in BLENDED)
-        return mean_of(first[0], second[0]), first[1] + second[1]
-    started = frame.cpu_seconds()
-    predicted = method.predict(ground)
-    return predicted, (frame.cpu_seconds() - started) / len(ground.folds)
+def _predicted(name: str, known: Mapping[str, Method], ground: Ground, made: dict[str, Made]) -> Made:
+    """Predictions of a method, kept in `made` together with those of the methods that it averages."""
+    if name not in made:
+        method = known[name]
+        if method.predict is None:
+            parts = [_predicted(part, known, ground, made) for part in method.mean_of]
+            made[name] = mean([predicted for predicted, _ in parts]), sum(spent for _, spent in parts)
+        else:
+            started = frame.cpu_seconds()
+            predicted = method.predict(ground)
+            made[name] = predicted, (frame.cpu_seconds() - started) / len(ground.folds)
+    return made[name]
 
 
 def _whole(ground: Ground) -> Sloth:

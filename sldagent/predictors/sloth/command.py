@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sldagent.predictors.command import Command, Question
+from sldagent.predictors.command import Command, Question, take
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sldagent.predictors.base import Predictor
+    from sldagent.predictors.sloth.model import Interval
 
 
 class FamilyCommand(Command):
@@ -24,13 +25,44 @@ class FamilyCommand(Command):
         parser.add_argument("--family", metavar="COLUMN", required=True, help="model family")
         parser.add_argument("--scores", metavar="A,B", required=True, help="columns of benchmark scores, in [0, 1]")
 
+    def predict(self, model: Predictor, frame: pd.DataFrame) -> pd.DataFrame:
+        """The table with the columns ``SCORE_predicted`` and, for the 80 % interval, ``SCORE_low`` and ``SCORE_high``."""
+        take(frame, model.feature_names_in_)
+        found = _interval(model, frame)
+        added = {"predicted": found.scores, "low": found.low, "high": found.high}
+        names = model.target_names_
+        return frame.assign(**{f"{t}_{word}": v[:, k] for k, t in enumerate(names) for word, v in added.items()})
+
+    def remarks(self, model: Predictor, frame: pd.DataFrame) -> tuple[str, ...]:
+        return tuple(
+            f"the family '{name}' was not in training: its scores are those of the mean family, and their range holds the "
+            "spread between families"
+            for name in _interval(model, frame).unknown
+        )
+
     def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
         scores = tuple(s.strip() for s in args.scores.split(",") if s.strip())
         return (args.params, args.tokens, args.family), scores
 
 
+def _interval(model: Predictor, frame: pd.DataFrame) -> Interval:
+    from sldagent.predictors.sloth.model import Sloth
+    from sldagent.predictors.sloth.pooled import PooledLaw
+
+    assert isinstance(model, (Sloth, PooledLaw))
+    return model.predict_interval(frame)
+
+
 class PooledCommand(FamilyCommand):
     """The partially pooled law."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--tuned", metavar="COLUMN", help="1 for models tuned to follow instructions, else 0")
+
+    def columns(self, args: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+        features, scores = super().columns(args)
+        return (features if args.tuned is None else (*features, args.tuned)), scores
 
     def make(self, args: argparse.Namespace) -> Predictor:
         from sldagent.predictors.sloth.pooled import PooledLaw

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sldagent.errors import ConfigError
+from sldagent.predictors.sloth.start import initial, initial_link
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -67,13 +68,21 @@ def fit_problems(
     link: Literal["sigmoid", "monotone"],
     seed: int,
     settings: Settings = SETTINGS,
+    *,
+    train_floors: bool = False,
 ) -> list[Fitted]:
     """Fit problems that share `design` and `families` (those of the first are used) and have equally many benchmarks.
+
+    Args:
+        d: skills.
+        link: ``"monotone"`` starts at the fitted logistic model, whose floors it then trains.
+        seed: of the random start, which all problems and learning rates share as in the authors' code.
+        train_floors: whether the logistic model trains its floors too.
 
     Raises:
         ConfigError: jax is not installed.
     """
-    jax, training = _jax()
+    training = _training()
     first = problems[0]
     p = first.design.shape[1]
     F, J = first.families.shape[1], first.scores.shape[1]
@@ -83,22 +92,23 @@ def fit_problems(
     mask = np.repeat(np.stack([q.known for q in problems]).astype(np.float64), R, axis=0)
     rates = np.tile(settings.rates, P)
     floors = np.stack([np.log((q.floors + EPS) / (1.0 - q.floors + EPS)) for q in problems])
-    # The authors draw the same start for every restart and fold.
-    start = {k: np.asarray(v) for k, v in training.initial(jax.random.key(seed), (p, F, d, J), floors[0]).items()}
-    tree = {k: np.broadcast_to(v, (P * R, *v.shape)) for k, v in start.items()}
+    tree = {k: np.broadcast_to(v, (P * R, *v.shape)) for k, v in initial(seed, (p, F, d, J)).items()}
     frozen = {"logit_floor": np.repeat(floors, R, axis=0)}
-    del tree["logit_floor"]
-    if J == 1:
-        # One benchmark has one skill, whose loading is 1.
-        frozen["loadings"] = tree.pop("loadings")
+    if train_floors:
+        tree["logit_floor"] = frozen.pop("logit_floor")
     trained = training.train(tree, frozen, first.design, first.families, Y, mask, rates, schedule)
     if link == "monotone":
         best = np.repeat(_best(trained.error, R), R)
         tree = {k: v[best] for k, v in trained.params.items()}
-        frozen = {"loadings": tree.pop("loadings")} if J == 1 else {}
-        for name, value in training.initial_link(jax.random.key(seed + 1), J).items():
-            tree[name] = np.broadcast_to(np.asarray(value), (P * R, *value.shape))
-        trained = training.train(tree, frozen, first.design, first.families, Y, mask, rates, schedule)
+        if J == 1:
+            # The authors' code starts the loading of a single benchmark at 1 here too.
+            tree["loadings"] = np.ones_like(tree["loadings"])
+        # The floors pass through the authors' logit once more.
+        floor = _sigmoid(tree["logit_floor"])
+        tree["logit_floor"] = np.log((floor + EPS) / (1.0 - floor + EPS))
+        for name, value in initial_link(seed, J).items():
+            tree[name] = np.broadcast_to(value, (P * R, *value.shape))
+        trained = training.train(tree, {}, first.design, first.families, Y, mask, rates, schedule)
     chosen = _best(trained.error, R)
     out = []
     for k, b in enumerate(chosen):
@@ -138,13 +148,11 @@ def _sigmoid(x: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
-def _jax() -> tuple[Any, Any]:
-    """jax and the training module.  Small arrays gain nothing from threads, which only wait for each other."""
+def _training() -> Any:
+    """The training module, which needs jax."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     try:
-        import jax
+        from sldagent.predictors.sloth import training
     except ImportError:
         raise ConfigError("Sloth is trained with jax: install sldagent[jax]") from None
-    from sldagent.predictors.sloth import training
-
-    return jax, training
+    return training

@@ -162,7 +162,7 @@ class Sloth(Predictor):
         if not isinstance(self.d, int) or not 1 <= self.d <= Y.shape[1]:
             raise PredictorError(f"d is a whole number from 1 to the number of benchmarks ({Y.shape[1]}), not {self.d!r}")
         if len(Y) < self.d + 1:
-            raise PredictorError(f"{len(Y)} models cannot determine {self.d} skills: give at least {self.d + 1}")
+            raise PredictorError(f"too few models ({len(Y)}) for {self.d} skills: give at least {self.d + 1}")
         for row, j in np.argwhere(~np.isnan(Y) & ((Y < 0.0) | (Y > 1.0))):
             raise PredictorError(
                 f"{given.table.where(int(row))}: score '{names[j]}' is {Y[row, j]:g}, outside [0, 1]; give fractions, not "

@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 PARAMS, TOKENS, FLOPS, FAMILY = "#Params (B)", "Pretraining Data Size (T)", "FLOPs (1E21)", "Family2"
+INSTRUCT = "Instruct"
 TABLES = {"v1": "leaderboard_v1", "v2": "leaderboard_v2", "all12": "all_twelve"}
 """Sets of benchmarks, by the name used here."""
 FILES = ("data_v2.csv", "protocol.json")
@@ -42,6 +43,8 @@ class Ground:
     tokens: FloatArray
     flops: FloatArray
     families: NDArray[np.str_]
+    tuned: FloatArray
+    """(n,) 1 for models tuned to follow instructions, else 0."""
     scores: FloatArray
     """(n, benchmarks), none missing."""
     benchmarks: tuple[str, ...]
@@ -94,6 +97,7 @@ def read_ground(folder: Path, table: str, n_train: int = 1) -> Ground:
     frame = pd.DataFrame(dict(read_table(folder / "data_v2.csv").columns))
     frame = frame.dropna(subset=[*benchmarks, PARAMS, TOKENS])
     frame = frame[frame.groupby(FAMILY)[FAMILY].transform("size") >= 2].reset_index(drop=True)
+    frame["tuned"] = frame[INSTRUCT].astype(str).str.lower().eq("true").astype(np.float64)
     return ground(
         frame.rename(columns={PARAMS: "params", TOKENS: "tokens", FLOPS: "flops", FAMILY: "family"}),
         benchmarks,
@@ -111,7 +115,7 @@ def ground(
     n_train: int = 1,
     floors: Sequence[float] | None = None,
 ) -> Ground:
-    """Folds over a table with the columns params, tokens, family, the benchmarks and, where known, flops.
+    """Folds over a table with the columns params, tokens, family, the benchmarks and, where known, flops and tuned.
 
     Raises:
         PredictorError: a group leaves no model to predict, or names a family that the table lacks.
@@ -135,6 +139,7 @@ def ground(
         tokens,
         frame["flops"].to_numpy(dtype=np.float64) if "flops" in frame else 6.0 * params * tokens,
         families,
+        frame["tuned"].to_numpy(dtype=np.float64) if "tuned" in frame else np.zeros(len(frame)),
         frame[list(benchmarks)].to_numpy(dtype=np.float64),
         tuple(benchmarks),
         np.zeros(len(benchmarks)) if floors is None else np.asarray(floors, dtype=np.float64),

@@ -18,7 +18,8 @@ from sldagent.laws.parse import parse_program
 from sldagent.laws.program import Program
 from sldagent.predictors.trajectories.data import Trajectory
 from sldagent.predictors.trajectories.protocol import Split, future
-from sldagent.predictors.trajectories.samples import forecast_lines
+from sldagent.predictors.trajectories.references import reference, task_curves
+from sldagent.predictors.trajectories.samples import forecast_lines, straight
 from sldagent.predictors.trajectories.sources import Source
 
 FloatArray = NDArray[np.float64]
@@ -104,6 +105,16 @@ def _shared_exponent(source: Source, split: Split) -> Forecasts:
     return out
 
 
+def _mean_curve(source: Source, split: Split) -> Forecasts:
+    """The line that is straight in the mean curve of the task's training runs (of all tasks where it has none)."""
+    curves = task_curves([source.trajectories[i] for i in split.train])
+    out = []
+    for t in _test(source, split):
+        end, curve = future(t)[0], reference(curves, t.task).at(np.log(t.steps / t.steps[-1]))
+        out.append(np.array([straight(curve[:end], t.accuracy[:end], value) for value in curve[end:]]))
+    return out
+
+
 def _logistic(source: Source, split: Split) -> Forecasts | None:
     return _logistic_forecasts(source, split, offset=False)
 
@@ -118,6 +129,7 @@ BASELINES = (
     Baseline("log-linear", "past accuracy", _log_linear),
     Baseline("saturating power law", "past accuracy", _saturating),
     Baseline("power law, shared exponent", "past accuracy", _shared_exponent),
+    Baseline("line in the task's mean curve", "past accuracy", _mean_curve),
     Baseline("logistic, zero-shot", "true FUTURE loss", _logistic),
     Baseline("logistic + offset", "past accuracy, true FUTURE loss", _logistic_offset),
 )

@@ -76,7 +76,11 @@ class TrajectoriesCommand(Command):
         from sldagent.predictors.trajectories.model import TrajectoryForecaster
 
         assert isinstance(model, TrajectoryForecaster)
-        return {"trajectories": model.trained_on_, "pinball loss (points)": float(model.pinball_.mean())}
+        return {
+            "trajectories": model.trained_on_,
+            "share of the mean curve's line": model.line_share_,
+            "pinball loss (points)": float(model.pinball_.mean()),
+        }
 
 
 COMMAND = TrajectoriesCommand()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sldagent.errors import PredictorError
 from sldagent.predictors.base import Predictor
 from sldagent.predictors.tables import Inputs, same_length, targets
 from sldagent.predictors.trajectories.data import Trajectory, read_trajectories
+from sldagent.predictors.trajectories.references import own_references, reference, task_curves
 from sldagent.predictors.trajectories.samples import LEAST, UNIT, draw, make_batch
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ SAMPLES_PER_STEP = 0.5
 """Fresh training samples drawn, as a share of those used: each is seen twice."""
 HELD = 6
 """Each member is trained without one run in so many, on which its interval is calibrated."""
+SHARES = np.linspace(0.0, 1.0, 21)
 CALIBRATION = 2000
 """Samples of a calibration."""
 
@@ -30,8 +33,9 @@ class TrajectoryForecaster(Predictor):
 
     X is long: the columns run, task, step, accuracy (empty at checkpoints to forecast), then any number of columns about the
     losses at the same checkpoint, such as a histogram of exp(-loss).  y is the accuracy at every row, empty where unknown.
-    A forecast sees the trajectory's own known accuracies and the losses at the last of them, nothing later, and neither the
-    model's size nor the task's name.  Needs jax.
+    A forecast sees the trajectory's own known accuracies and the losses at the last of them, nothing later, the step of its
+    last row (the planned end of the run) and, where the task was in training, the mean accuracy of training runs on it; not
+    the model's size.  Needs jax.
 
     Args:
         ratio: share of a trajectory that contexts will hold, around which training contexts are drawn.
@@ -44,13 +48,23 @@ class TrajectoryForecaster(Predictor):
 
     Attributes:
         weights_: one tree of arrays per member.
-        widening_: factor on the quantiles' distances from the median, by conformal calibration on runs held out of training.
+        curves_: by task, mean accuracy of the training runs over the share of their length (see `references`).
+        line_share_: share in the medians of the line that is straight in the task's mean curve, chosen on runs that a member
+            did not learn from.
+        widening_: factor on the quantiles' distances from the median, by conformal calibration on the same runs.
         pinball_: (members,) training losses, in points of accuracy.
         trained_on_: trajectories learnt from.
     """
 
     name: ClassVar[str] = "trajectories"
     error_name: ClassVar[str] = "MAE (points)"
+
+    weights_: list[Any]
+    curves_: dict[str, FloatArray]
+    line_share_: float
+    widening_: float
+    pinball_: FloatArray
+    trained_on_: int
 
     def __init__(
         self,
@@ -104,20 +118,24 @@ class TrajectoryForecaster(Predictor):
         if self.losses and usable[0].losses.shape[1] == 0:
             raise PredictorError("losses=True needs loss columns after run, task, step and accuracy")
         schedule = Schedule(self.steps, self.batch)
-        weights, losses, widths = [], [], []
+        weights, losses, checks = [], [], []
         count = max(int(SAMPLES_PER_STEP * self.steps * self.batch), self.batch)
+        beside = own_references(usable)
         for member in range(self.members):
             rng = np.random.default_rng([self.seed, member])
-            kept, held = _held_out(usable, rng)
-            drawn = draw(kept, count, self.ratio, self.keep, rng)
+            kept, held = (([usable[k] for k in part], [beside[k] for k in part]) for part in _held_out(usable, rng))
+            drawn = draw(*kept, count, self.ratio, self.keep, rng)
             found, loss = train(drawn, self.width, self.layers, self.losses, schedule, 1000 * self.seed + member)
             weights.append(_numpy(found))
             losses.append(100.0 * UNIT * loss)
-            if held:
-                check = draw(held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
-                widths.append(_widening(forecast(found, check), check.y.astype(np.float64)))
+            if held[0]:
+                check = draw(*held, CALIBRATION, self.ratio, 1.0, rng, trended=0.0)
+                checks.append((forecast(found, check), check.lines[:, -1].astype(np.float64), check.y.astype(np.float64)))
+        self.line_share_ = _line_share(checks)
+        widths = [_widening(_moved(quantiles, line, self.line_share_), y) for quantiles, line, y in checks]
         self.widening_ = float(np.mean(widths)) if widths else 1.0
         self.weights_ = weights
+        self.curves_ = task_curves(usable)
         self.pinball_ = np.array(losses)
         self.trained_on_ = len(usable)
         self.target_names_ = ("accuracy",)
@@ -160,8 +178,10 @@ class TrajectoryForecaster(Predictor):
         """(n, 5) quantiles of accuracy for samples as `make_batch` takes them."""
         from sldagent.predictors.trajectories.training import forecast
 
-        samples = make_batch(trajectories, index, ends, wanted)
+        beside = [reference(self.curves_, t.task) for t in trajectories]
+        samples = make_batch(trajectories, index, ends, wanted, [beside[k] for k in index])
         mean = np.mean([forecast(w, samples) for w in self.weights_], axis=0)
+        mean = _moved(mean, samples.lines[:, -1].astype(np.float64), self.line_share_)
         median = mean[:, 2:3]
         calibrated = median + self.widening_ * (mean - median)
         return np.asarray(np.clip(samples.level[:, None] + UNIT * calibrated, 0.0, 1.0))
@@ -197,11 +217,29 @@ def _check_row(t: Trajectory, j: int, given: Inputs) -> None:
         )
 
 
-def _held_out(trajectories: list[Trajectory], rng: np.random.Generator) -> tuple[list[Trajectory], list[Trajectory]]:
+def _held_out(trajectories: list[Trajectory], rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """Trajectories to train a member on, and those of a sixth of the runs, to calibrate it; none of these with few runs."""
     runs = sorted({t.run for t in trajectories})
     out = {runs[i] for i in rng.permutation(len(runs))[: len(runs) // HELD]}
-    return [t for t in trajectories if t.run not in out], [t for t in trajectories if t.run in out]
+    inside = [t.run in out for t in trajectories]
+    return [k for k, held in enumerate(inside) if not held], [k for k, held in enumerate(inside) if held]
+
+
+def _moved(quantiles: FloatArray, line: FloatArray, share: float) -> FloatArray:
+    """(n, 5) quantiles whose median has moved by `share` of the way to (n,) `line`, the others with it."""
+    return quantiles + share * (line[:, None] - quantiles[:, 2:3])
+
+
+def _line_share(checks: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> float:
+    """The share of the line with the lowest mean absolute error over quantiles, lines and y of runs held out of training.
+
+    The network's errors and the line's differ in kind: one is learnt from all runs, the other follows its own context.
+    """
+    if not checks:
+        return 0.0
+    medians, lines, y = (np.concatenate(parts) for parts in zip(*((q[:, 2], line, y) for q, line, y in checks), strict=True))
+    errors = [np.abs(y - medians - share * (lines - medians)).mean() for share in SHARES]
+    return float(SHARES[int(np.argmin(errors))])
 
 
 def _widening(quantiles: FloatArray, y: FloatArray) -> float:

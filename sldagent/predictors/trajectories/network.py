@@ -2,9 +2,10 @@
 
 Sequence: [BOS, soft prompt of the losses, context tokens]; bidirectional, pre-norm, rotary positions, GELU; the head reads
 BOS.  As published: tokens are concat(Linear(accuracy), Linear(gap)), the loss is the mean pinball loss of five quantiles.
-What differs: width and depth; gaps are logarithms of step ratios; the distance to the checkpoint wanted and the context's
-forecast lines enter at BOS; the head mixes these lines with weights that sum to 1 and adds an offset, so that forecasts
-follow a trajectory whose gains are larger than any in training; quantiles are sums of positive steps and cannot cross.
+What differs: width and depth; gaps are logarithms of step ratios; beside its accuracy a token holds that of the training
+runs on the task; the distance to the checkpoint wanted and the context's forecast lines enter at BOS; the head mixes these
+lines with weights that sum to 1 and adds an offset, so that forecasts follow a trajectory whose gains are larger than any in
+training; quantiles are sums of positive steps and cannot cross.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sldagent.predictors.trajectories.samples import LINES
+from sldagent.predictors.trajectories.samples import LINES, QUERY
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 HEADS = 4
@@ -28,9 +29,9 @@ def initial(key: jax.Array, width: int, layers: int, losses: int) -> Weights:
     keys = iter(jax.random.split(key, 8 + 4 * layers))
     weights: Weights = {
         "bos": 0.02 * jax.random.normal(next(keys), (width,)),
-        "accuracy": _dense(next(keys), 1, width // 2),
+        "accuracy": _dense(next(keys), 2, width // 2),
         "gap": _dense(next(keys), 1, width // 2),
-        "query": _dense(next(keys), 2 + LINES, width),
+        "query": _dense(next(keys), QUERY + LINES, width),
         "norm": jnp.ones(width),
         "mixture": _dense(next(keys), width, LINES, 0.1),
         "offset": _dense(next(keys), width, len(QUANTILES), 0.1),
@@ -60,7 +61,7 @@ def quantiles(weights: Weights, batch: Mapping[str, jax.Array]) -> jax.Array:
     if "prompt1" in weights:
         first.append(_apply(weights["prompt2"], jax.nn.gelu(_apply(weights["prompt1"], batch["losses"])))[:, None])
     context = jnp.concatenate(
-        [_apply(weights["accuracy"], tokens[..., :1]), _apply(weights["gap"], tokens[..., 1:])], axis=-1
+        [_apply(weights["accuracy"], tokens[..., :2]), _apply(weights["gap"], tokens[..., 2:])], axis=-1
     )
     x = jnp.concatenate([*first, context], axis=1)
     visible = jnp.concatenate([jnp.ones((n, len(first)), bool), mask], axis=1)
