@@ -93,5 +93,6 @@ def test_inner_kernels_are_linked_into_their_callers_and_have_no_machine_code():
     assert twice_the_mean(np.array([1.0, 2.0, 6.0])) == 6.0
     for inner in (total, mean):
         (found,) = inner.overloads.values()
+        found.library.enable_object_caching()
         with pytest.raises(RuntimeError, match="no compiled object"):
             found.library.serialize_using_object_code()
