@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from experiments.simulation.throughput import FIRST
 from sldagent import session
 from sldagent.archive.store import Archive
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.result import Evaluation
-from sldagent.evolution import search as search_module
 from sldagent.evolution.config import RunConfig
+from sldagent.evolution.contenders import Contenders
 from sldagent.evolution.loop import Beginning, discover
 from sldagent.evolution.plan import Planner
 from sldagent.evolution.state import SearchState
@@ -39,7 +40,8 @@ from sldagent.workers.serial import SerialPool
 from sldagent.workers.wire import decode_evaluation, encode_evaluation
 
 HERE = Path(__file__).parent
-CANDIDATES = 300
+CANDIDATES = 800
+"""Those of `throughput`, whose first `FIRST` are not timed there and do not count here."""
 TASK = "tiny_lm"
 
 
@@ -90,15 +92,14 @@ def main() -> None:
     config = RunConfig(candidates=CANDIDATES, workers=1, seed=0)
     Planner.plan = watch.around("propose", planner_plan)  # type: ignore[method-assign]
     SearchState.apply = watch.around("commit", apply)  # type: ignore[method-assign]
-    contenders = search_module.Contenders.add
-    search_module.Contenders.add = watch.around("contenders", contenders)  # type: ignore[method-assign]
+    Contenders.add = watch.around("contenders", Contenders.add)  # type: ignore[method-assign]
     batches: list[int] = []
     with tempfile.TemporaryDirectory() as folder, Archive.open(f"{folder}/a.db") as archive:
         write = watch.around("write", archive.commit)
 
-        def commit(run: str, records: Any, notes: Any = ()) -> None:
+        def commit(run: str, records: Any, *rest: Any) -> None:
             batches.append(len(records))
-            write(run, records, notes)
+            write(run, records, *rest)
 
         archive.commit = commit  # type: ignore[method-assign]
         make = partial(TimedEvaluator, Evaluator(grounds.train, grounds.cuts), watch)
@@ -127,14 +128,15 @@ def jail_seconds(calls: int = 60) -> float:
 
 def _costs(watch: Stopwatch, batches: list[int], duplicates: int) -> dict[str, Any]:
     """Means and samples; a batch's cost is a line in its size, by least squares through what was measured."""
-    mean = {step: sum(values) / len(values) for step, values in watch.seconds.items()}
+    timed = {step: values if step == "write" else values[FIRST + 1 :] for step, values in watch.seconds.items()}
+    mean = {step: sum(values) / len(values) for step, values in timed.items()}
     sizes = np.array(batches, dtype=float)
     design = np.stack([np.ones_like(sizes), sizes], axis=1)
     batch, record = np.maximum(np.linalg.lstsq(design, np.array(watch.seconds["write"]), rcond=None)[0], 0.0)
     return {
         "task": TASK,
         "candidates": CANDIDATES,
-        "evaluate": [round(s, 5) for s in watch.seconds["evaluate"]],
+        "evaluate": [round(s, 5) for s in timed["evaluate"]],
         "propose": round(mean["propose"], 6),
         "commit": round(mean["commit"] + mean["contenders"], 6),
         "write_batch": round(float(batch), 6),

@@ -58,6 +58,7 @@ class Evaluator:
         self.layout = layout_of(task)
         self.sizes = {name: len(symbols) for name, symbols in task.vectors.items()}
 
+    @np.errstate(all="ignore")  # a law may leave the floating-point range anywhere: that is judged, not told
     def evaluate(self, program: Program) -> Evaluation:
         """Fit and judge; every failure of the program is a value."""
         started = time.perf_counter()

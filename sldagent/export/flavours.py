@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sldagent.export.interval import NAMES as INTERVAL_NAMES
+
 GROUP_INDEX = '''
     def _group_index(group):
         """Position of each group's name in GROUPS, in the shape of `group`."""
@@ -72,6 +74,8 @@ class Flavour:
     """Constants of the file that users may change."""
     always: tuple[str, ...] = ()
     """Further functions of the file."""
+    intervals: bool = False
+    """Whether the file has ``interval`` where the document holds what it needs."""
     names: tuple[str, ...] = ()
     """Further names that neither a variable nor a parameter may hide."""
     taken: tuple[str, ...] = field(init=False)
@@ -124,6 +128,8 @@ NUMPY = Flavour(
     stack="np.stack({}, axis=-1)",
     scalar="np.float64",
     quiet='with np.errstate(all="ignore")',
+    intervals=True,
+    names=INTERVAL_NAMES,
 )
 
 JAX = Flavour(

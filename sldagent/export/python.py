@@ -18,6 +18,7 @@ from sldagent.export.code import Dialect, assignment, comment, fresh, lines, lit
 from sldagent.export.covariance import covariance_lines
 from sldagent.export.document import check_document
 from sldagent.export.flavours import GROUP_INDEX, NUMPY, Flavour
+from sldagent.export.interval import interval_constants, interval_functions
 from sldagent.laws.expr import TARGET_INDEX, Expr, walk
 from sldagent.laws.inspect import expressions, parameter_axes, uses_targets
 from sldagent.laws.program import Law
@@ -41,10 +42,13 @@ def python_source(document: Mapping[str, Any], flavour: Flavour = NUMPY) -> str:
     """The text of the file.  Raises ExportError where the document is incomplete."""
     law = check_document(document, "the law").law
     names = _names(document, law, flavour)
-    head = [_docstring(document, law, names), "\n".join(flavour.imports), *flavour.settings, _constants(document, law)]
+    intervals = flavour.intervals and "uncertainty" in document
+    constants = [_constants(document, law), *(interval_constants(document) if intervals else [])]
+    head = [_docstring(document, law, names), "\n".join(flavour.imports), *flavour.settings, "\n".join(constants)]
     body = [
         *(textwrap.dedent(text).strip() for text in _helpers(law, flavour)),
-        _predict(document, law, names, flavour),
+        _predict(document, law, names, flavour, intervals),
+        *(interval_functions(document, list(names.variables.values())) if intervals else []),
     ]
     return "\n\n".join(head) + "\n\n\n" + "\n\n\n".join(body) + "\n"
 
@@ -193,12 +197,12 @@ def _helpers(law: Law, flavour: Flavour) -> list[str]:
     return [GROUP_INDEX, *flavour.always, *(text for name, text in flavour.helpers.items() if name in used)]
 
 
-def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flavour) -> str:
-    """The function itself."""
+def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flavour, intervals: bool) -> str:
+    """The function itself; for `intervals` it takes other parameters, by which they are differentiated."""
     arguments, local = list(names.variables.values()), names.local
     several = len(document["targets"]) > 1 or uses_targets(law)
     out = [
-        f"def predict({', '.join([*arguments, 'group=None'])}):",
+        f"def predict({', '.join([*arguments, 'group=None', *(['parameters=PARAMETERS'] if intervals else [])])}):",
         *_predict_docstring(document, law, names),
     ]
     out += [f"    {local['rows']} = _group_index(group)"]
@@ -209,9 +213,10 @@ def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flav
         out.append(f"    {local['place']} = {flavour.place.format(', '.join(used))}")
     for argument in used:
         out.append(f"    {argument} = {flavour.variable.format(argument, place=local['place'])}")
+    table = "parameters" if intervals else "PARAMETERS"
     for p in law.parameters:
         rows = "0" if p.scope == "shared" else local["rows"]
-        value = flavour.parameter.format(f"PARAMETERS[{literal(p.name)}][{rows}]", place=local["place"])
+        value = flavour.parameter.format(f"{table}[{literal(p.name)}][{rows}]", place=local["place"])
         out.append(f"    {names.parameters[p.name]} = {value}")
     pad = "    "
     if flavour.quiet:

@@ -28,17 +28,11 @@ def engine_for(jobs: Sequence[Job], engine: Engine = "auto") -> Literal["cpu", "
 
     Raises:
         ConfigError: `engine` is not one of auto, cpu and jax.
-        FitError: JAX is asked for and not installed, or a recipe shrinks values per group.
+        FitError: JAX is asked for and not installed.
     """
     if engine not in get_args(Engine):
         raise ConfigError(f"unknown engine '{engine}': use auto, cpu or jax")
-    if engine == "jax" and any(job.recipe.shrink for job in jobs):
-        raise FitError("the engine jax cannot shrink values per group: use --engine cpu or leave shrink out of the recipe")
-    if (
-        engine == "cpu"
-        or any(job.recipe.shrink for job in jobs)
-        or (engine == "auto" and sum(job.work for job in jobs) < CROSSOVER)
-    ):
+    if engine == "cpu" or (engine == "auto" and sum(job.work for job in jobs) < CROSSOVER):
         return "cpu"
     if engine == "jax":
         from sldagent.fitting.accelerator.devices import device
@@ -101,4 +95,6 @@ def weighted(rows: Rows, factors: np.ndarray[tuple[int, ...], np.dtype[np.float6
     """`rows` with the weights of their squared residuals multiplied by `factors` (targets, rows); all-zero rows dropped."""
     kept = rows.take(np.nonzero((factors > 0.0).any(axis=0))[0])
     scaled = kept.weight * np.sqrt(factors[:, (factors > 0.0).any(axis=0)])
-    return Rows(kept.X, kept.Y, kept.group, kept.groups, scaled, kept.size)
+    part = Rows(kept.X, kept.Y, kept.group, kept.groups, scaled, kept.size)
+    part.count = kept.count * factors[:, (factors > 0.0).any(axis=0)]
+    return part

@@ -74,16 +74,40 @@ def fit_rows(
         _, used = final.run(TL, TS, inner=False, limit=effort.polish, tolerance=1e-13)
         spent += used
     point = Point(TL[0], TS[0])
-    total, (matrices, _) = final.bordered(point)
-    if effort.polish and plain and np.isfinite(total) and not any(weight for _, weight in recipe.ridge):
-        _, weight, unit = final.data[1]
-        point = refine_affine(law, rows, blocks, point, matrices, weight * unit)
-        total, _ = final.bordered(point)
+    if effort.polish:
+        point = _last_digits(final, law, rows, recipe, point)
+    total, _ = final.bordered(point)
     reason, failure = "non-finite", "" if np.isfinite(total) else "no start gave finite predictions on all rows."
     if clock.over():
         reason, failure = "time", f"stopped at the cap of {effort.seconds:g} s of CPU before the fit had converged."
     parameters = collect(law, rows.groups, blocks, point)
     return FitResult(law, point, blocks, reported_objective(recipe, total, final), spent, failure, parameters, reason)
+
+
+def _last_digits(final: Objective, law: CompiledLaw, rows: Rows, recipe: Recipe, point: Point) -> Point:
+    """`point` with ill-conditioned affine parameters solved again, for least squares without a penalty."""
+    if final.loss != equations.SQUARED or final.log or any(weight for _, weight in recipe.ridge):
+        return point
+    total, (matrices, _) = final.bordered(point)
+    if not np.isfinite(total):
+        return point
+    _, weight, unit = final.data[1]
+    return refine_affine(law, rows, final.blocks, point, matrices, weight * unit)
+
+
+def finished(found: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> FitResult:
+    """What the CPU engine does to a converged fit, for one that another engine converged on the same rows without shrinkage:
+    the last digits of ill-conditioned affine parameters, then the joint fit in which shrunk parameters are pulled."""
+    if not found.ok:
+        return found
+    law, final = found.law, Objective(found.law, rows, recipe, False)
+    if effort.polish:
+        point = _last_digits(final, law, rows, recipe, found.point)
+        if point is not found.point:
+            objective = reported_objective(recipe, final.bordered(point)[0], final)
+            parameters = collect(law, rows.groups, found.blocks, point)
+            found = replace(found, point=point, objective=objective, parameters=parameters)
+    return _shrunk(found, rows, recipe, effort) if recipe.shrink else found
 
 
 def _shrunk(alone: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> FitResult:
@@ -111,7 +135,7 @@ def _shrunk(alone: FitResult, rows: Rows, recipe: Recipe, effort: Effort) -> Fit
         objective=objective,
         parameters=parameters,
         evaluations=alone.evaluations + spent,
-        shrinkage=penalties.weight,
+        shrinkage=penalties.weight * final.share,
     )
 
 
@@ -134,7 +158,7 @@ def normal_matrices(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[Floa
     law = result.law
     objective = Objective(law, rows, recipe, surrogate=False)
     objective.delta = last_delta(objective, recipe)
-    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE].copy()
+    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE] * objective.share
     if result.shrinkage is not None:
         every = np.arange(len(penalties))
         matrices[:, every, every] += result.shrinkage

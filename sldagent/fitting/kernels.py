@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.compiling import INNER, JIT
+from sldagent.fitting.compiling import INNER, entry
 from sldagent.fitting.reference import reference
 
 BLOCK = 128
@@ -42,7 +42,7 @@ _SQRT_HALF_BITS = 4604544271217802189  # bits of sqrt(1/2)
 _EXPONENT_MASK = ~((1 << 52) - 1)
 
 
-@njit(**JIT)
+@njit(**INNER)
 def vexp(src, dst, m, fbuf, ibuf):  # type: ignore[no-untyped-def]
     """dst[:m] = exp(src[:m]) to about one ulp on [-708, 709]; clamped outside.  `ibuf` views the bits of `fbuf`."""
     for j in range(m):
@@ -243,7 +243,7 @@ def backward(tape, t, kind, m, V, G, fbuf, ibuf):  # type: ignore[no-untyped-def
                 G[ia, j] += G[k, j] * (1.0 - V[length, j])
 
 
-@njit(**JIT)
+@entry
 def predict_blocks(tape, F, blocks, parameters, out):  # type: ignore[no-untyped-def]
     """out[t, lo:hi] = prediction for the segments (target, lo, hi) of every block at its physical `parameters`."""
     segments, block_seg = blocks

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sldagent.errors import FitError
 from sldagent.fitting import equations, solver
 from sldagent.fitting.result import Point, make_blocks
+from sldagent.fitting.ridge import ridge_weights, target_variance
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.shrink import Shrinkage, joined
 from sldagent.fitting.tape import CompiledLaw
@@ -43,6 +44,7 @@ class Objective:
         self.log = False
         self.delta = recipe.delta
         unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
+        square = (W * unit) ** 2
         if not surrogate:
             if recipe.space == "log":
                 if (Y <= 0.0).any():
@@ -53,13 +55,10 @@ class Objective:
                 self.loss = equations.HUBER
         self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
-        ridge = np.zeros(law.local + law.shared)
-        self.scale = float(np.mean((W * unit * (Y - Y.mean(axis=1, keepdims=True))) ** 2))
-        for name, weight in recipe.ridge:
-            scale = weight * self.scale
-            for q, slot in enumerate(law.slots):
-                if slot[0] == name:
-                    ridge[q] = scale
+        self.scale = float(target_variance(Y, ((W * unit) ** 2)[None], rows.count[None])[0])
+        given = square[None], rows.count[None], np.array([self.scale])
+        ridge = ridge_weights(law, rows, recipe, *given)[0] if recipe.ridge else np.zeros(law.local + law.shared)
+        self.typical = deviation(self.data[1]) if recipe.loss == "absolute" and not surrogate else 0.0
         none = np.zeros_like(ridge)
         self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, none, none]).astype(float)
         self.tape = law.tapes.kernel_arrays()
@@ -75,6 +74,11 @@ class Objective:
         code, value, nodes = self.tape
         self.tape = code, value, np.column_stack([nodes, np.full((len(nodes), len(shrunk)), -1)])
         self.blocks = joined(law, self.blocks)
+
+    @property
+    def share(self) -> float:
+        """Factor of penalties: absolute loss is minimised as delta * |r|, so they shrink with delta."""
+        return self.delta / self.typical if self.typical else 1.0
 
     def run(
         self, TL: FloatArray, TS: FloatArray, *, inner: bool, limit: int, tolerance: float, curvature: float = 1.0
@@ -109,7 +113,9 @@ class Objective:
         rule = (self.loss, self.log, float(self.delta), curvature)
         work = equations.workspace(self.tape[1].shape[1], p)
         where = (self.tape, self.data, self.blocks.arrays(), problems)
-        values, count = solver.minimise_all(*where, TL, TS, self.spec, rule, *how, work, normal)
+        spec = self.spec.copy()
+        spec[[equations.RIDGE, equations.SHRINK]] *= self.share
+        values, count = solver.minimise_all(*where, TL, TS, spec, rule, *how, work, normal)
         return values, int(count), normal
 
 
@@ -117,9 +123,13 @@ def deltas(objective: Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":
         return [recipe.delta]
-    Y, _, unit = objective.data[1]
-    scale = float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
-    return [scale * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
+    return [deviation(objective.data[1]) * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
+
+
+def deviation(table: FloatArray) -> float:
+    """Mean absolute residual of the targets' means, from the targets, weights and units (3, targets, rows) of residuals."""
+    Y, _, unit = table
+    return float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
 
 
 def last_delta(objective: Objective, recipe: Recipe) -> float:

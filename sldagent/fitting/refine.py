@@ -30,10 +30,7 @@ def refine_affine(
     affine = np.nonzero(law.linear[: law.local])[0]
     if affine.size < 2:
         return point
-    H = matrices[:, affine][:, :, affine]
-    size = np.sqrt(np.maximum(np.einsum("bii->bi", H), 1e-300))
-    smallest = np.linalg.eigvalsh(H / size[:, :, None] / size[:, None, :])[:, 0]
-    chosen = np.nonzero(smallest < ILL_CONDITIONED)[0]
+    chosen = np.nonzero(smallest(matrices, affine) < ILL_CONDITIONED)[0]
     if chosen.size == 0:
         return point
     for _ in range(2):
@@ -55,6 +52,13 @@ def refine_affine(
                 local[b] = point.local[b]
         point = better
     return point
+
+
+def smallest(matrices: FloatArray, affine: NDArray[np.int64]) -> FloatArray:
+    """(blocks,) smallest eigenvalue of the normal matrices (blocks, p, p) of the affine parameters, scaled to diagonal 1."""
+    H = matrices[:, affine][:, :, affine]
+    size = np.sqrt(np.maximum(np.einsum("bii->bi", H), 1e-300))
+    return np.asarray(np.linalg.eigvalsh(H / size[:, :, None] / size[:, None, :])[:, 0])
 
 
 def _cells(rows: Rows, blocks: Blocks, b: int) -> tuple[slice, slice]:

@@ -33,7 +33,8 @@ class Effort:
     """Narrow many more starts in rounds (`stages.Stages.thorough`), which finds the best optimum of hard formulas several
     times as often; `starts` and `keep` are then not used.  By the CPU engine: JAX carries all that it keeps."""
     seconds: float = 300.0
-    """CPU seconds after which no further start is tried and the fit counts as failed."""
+    """CPU seconds after which no further start is tried and the fit counts as failed.  By JAX: seconds by the clock, and
+    the fits of a batch, which run beside each other, share the sum of theirs."""
 
 
 SHARE_BEYOND = 0.15

@@ -18,7 +18,8 @@ class Rows:
 
     `X` (n, variables), `Y` (targets, n), `group` (n,) sorted; `starts` (groups + 1,) bounds each group's rows; `weight`
     (targets, n): inverse relative noise (square roots of the weights of squared residuals); `size` (n,): standardised log
-    scale within the group (zeros where unknown).
+    scale within the group (zeros where unknown).  `count` (targets, n) says how often a row counts in means over rows: 1
+    except in a weighted copy (`engines.weighted`), whose `weight` holds its square root as a factor.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Rows:
         self.group = np.ascontiguousarray(group[self.order])
         self.weight = np.ascontiguousarray(weight[:, self.order])
         self.size = np.zeros(len(X)) if size is None else size[self.order]
+        self.count = np.ones_like(self.weight)
         self.groups = groups
         self.starts = np.searchsorted(self.group, np.arange(groups + 1))
         self._features: dict[str, FloatArray] = {}
@@ -80,6 +82,7 @@ class Rows:
         """Rows by position in this object."""
         part = Rows(self.X[index], self.Y[:, index], self.group[index], self.groups, self.weight[:, index], self.size[index])
         part.order = self.order[index]
+        part.count = self.count[:, index]
         part._parent = (self, index)
         return part
 
@@ -87,11 +90,12 @@ class Rows:
         """About `limit` rows spread evenly over every group, for screening starts."""
         if self.n <= limit:
             return self
-        step = self.n / limit
+        sizes = np.diff(self.starts)
+        counts = np.minimum(sizes, np.maximum(np.rint(sizes * (limit / self.n)).astype(np.int64), np.minimum(sizes, 24)))
+        if counts.sum() == self.n:  # many small groups
+            return self
         keep: list[NDArray[np.int64]] = []
-        for lo, hi in zip(self.starts[:-1], self.starts[1:], strict=True):
-            size = int(hi - lo)
-            count = min(size, max(round(size / step), min(size, 24)))
+        for lo, size, count in zip(self.starts[:-1], sizes, counts, strict=True):
             keep.append(lo + np.unique((np.arange(count) * size / max(count, 1)).astype(np.int64)))
         return self.take(np.concatenate(keep))
 

@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numba import njit
 
-from sldagent.fitting.compiling import INNER, JIT
+from sldagent.fitting.compiling import INNER, entry
 from sldagent.fitting.equations import AFFINE, DEPENDS, LINEAR, LOWER, SQUARED, UPPER, evaluate
 from sldagent.fitting.linalg import bounded_step, cholesky, cholesky_solve
 
@@ -168,7 +168,7 @@ def _affine(linear, pl, idx):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(inline="always", **INNER)
+@njit(**INNER)
 def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, tolerance, work, normal):  # type: ignore[no-untyped-def]
     """Levenberg-Marquardt on one problem, in place on TL[b0:b1] and TS; returns (objective, evaluations).
 
@@ -239,7 +239,7 @@ def minimise(tape, data, blocks, b0, b1, TL, TS, spec, rule, inner, limit, toler
     return obj, count
 
 
-@njit(**JIT)
+@entry
 def minimise_all(tape, data, blocks, problems, TL, TS, spec, rule, inner, limit, tolerance, work, normal):  # type: ignore[no-untyped-def]
     """`minimise` for every problem and every start.
 

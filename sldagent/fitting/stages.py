@@ -55,13 +55,9 @@ def select(
             picked = _apart(np.concatenate([own, TS[ranked, i] / apart[pl:]], axis=1), value, keep)
         picks.append(ranked[picked])
     keep = max(map(len, picks))
-    L, S = np.empty((keep, *TL.shape[1:])), np.empty((keep, *TS.shape[1:]))
-    O = np.empty((keep, problems))
-    for i, picked_starts in enumerate(picks):
-        span = slice(blocks.problems[i], blocks.problems[i + 1])
-        s = np.concatenate([picked_starts, np.repeat(picked_starts[:1], keep - len(picked_starts))])
-        L[:, span], S[:, i], O[:, i] = TL[s, span], TS[s, i], objective[s, i]
-    return L, S, O
+    chosen = np.stack([np.concatenate([p, np.repeat(p[:1], keep - len(p))]) for p in picks], axis=1)
+    of_block, across = np.repeat(chosen, np.diff(blocks.problems), axis=1), np.arange(problems)
+    return TL[of_block, np.arange(of_block.shape[1])], TS[chosen, across], objective[chosen, across]
 
 
 def _unequal(value: FloatArray, keep: int) -> list[int]:

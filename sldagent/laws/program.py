@@ -45,7 +45,8 @@ class Recipe:
     starts: int = 16
     """Random starts screened per fit, on top of any warm start."""
     ridge: tuple[tuple[str, float], ...] = ()
-    """(parameter, weight): penalty weight * sum(parameter**2), relative to the mean squared residual's scale."""
+    """(parameter, weight): penalty on squares in standardised units, where a weight counts rows; see
+    `sldagent.fitting.ridge`."""
     emphasis: float = 0.0
     """Weight of larger scale: a row's loss counts exp(emphasis * z), z its standardised log scale within its group."""
     shrink: tuple[tuple[str, float], ...] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent.fitting.diagnosis import DISAPPEARED
 from sldagent.laws.program import Parameter
 from sldagent.report.tables import number
 
@@ -34,13 +35,25 @@ def parameter_lines(law: Fitted, groups: int | None = None) -> Iterator[tuple[st
             yield (law.groups[index[0]] if len(values) > 1 else "", name + element, name, index)
 
 
-def on_bound(parameter: Parameter, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values of a parameter stand on its declared bounds (same shape); all where none does to rounding."""
-    low = max(parameter.lower, 0.0) if parameter.kind == "positive" else parameter.lower
-    width = parameter.upper - low
-    margin = TIGHT * (width if np.isfinite(width) else 1.0)
-    found = (values <= low + margin) | (values >= parameter.upper - margin)
-    return np.asarray(found if found.any() else np.ones(np.shape(values), dtype=bool))
+BOUND, ZERO, INFINITY = "at its bound", "gone to 0", "gone to infinity"
+
+
+def bound_notes(parameter: Parameter, values: NDArray[np.float64]) -> NDArray[np.str_]:
+    """What a parameter that is known to stand on a bound does in each of its values (same shape), '' for those inside.
+
+    A positive parameter is fitted by its logarithm and may leave for 0 or infinity, which switches a part of the law off.
+    """
+    if parameter.kind == "positive":
+        low, high = np.log(parameter.lower) if parameter.lower > 0.0 else -np.inf, np.log(parameter.upper)
+        at = np.log(np.maximum(values, np.finfo(float).tiny))
+    else:
+        low, high, at = parameter.lower, parameter.upper, np.asarray(values)
+    margin = TIGHT * (high - low if np.isfinite(high - low) else 1.0)
+    notes = np.where((at <= low + margin) | (at >= high - margin), BOUND, "")
+    if parameter.kind == "positive":
+        notes = np.where((low == -np.inf) & (at <= -DISAPPEARED), ZERO, notes)
+        notes = np.where((high == np.inf) & (at >= DISAPPEARED), INFINITY, notes)
+    return np.asarray(notes if (notes != "").any() else np.full(np.shape(values), BOUND))
 
 
 def span_text(interval: Interval, index: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sldagent.report.build import TEN_TIMES, Line, Report, source_formula
 from sldagent.report.formula import exponents, formula_text
-from sldagent.report.parameters import on_bound, parameter_lines
+from sldagent.report.parameters import bound_notes, parameter_lines
 from sldagent.report.tables import number, ratio, table
 from sldagent.session import Grounds
 
@@ -133,8 +133,8 @@ def _parameters(report: Report, choice: Fitted) -> Iterator[str | Table]:
         notes = []
         if name in powers:
             notes.append("exponent")
-        if name in bounds and on_bound(law.parameter(name), choice.parameters[name])[index]:
-            notes.append("AT ITS BOUND")
+        if name in bounds and (note := bound_notes(law.parameter(name), choice.parameters[name])[index]):
+            notes.append(str(note).upper())
         if not group and len(choice.groups) > 1:
             notes.append("shared by all groups")
         span = "-" if interval is None else f"{number(interval.low[index])} to {number(interval.high[index])}"

@@ -70,9 +70,14 @@ _KILLED: dict[FailureKind, str] = {
 }
 
 
+TICKED = 0.5
+"""Least share of the limit of processor time that a process killed for it has used by the exact count."""
+
+
 def _signalled(number: int, cpu_limit: int, outcome: Outcome) -> JailFailure:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    if number == signal.SIGXCPU or (number == signal.SIGKILL and outcome.cpu_seconds >= cpu_limit - 0.1):
+    # The kernel enforces the limit in whole ticks, of which a process on a busy machine may have had only a part.
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and outcome.cpu_seconds >= TICKED * cpu_limit):
         return JailFailure("cpu-time", f"ended after {cpu_limit} s of processor time, the limit")
     hint = " (the system ran out of memory?)" if number == signal.SIGKILL else ""
     return JailFailure("signal", f"the program's process was ended by {name}{hint}")

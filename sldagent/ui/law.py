@@ -20,7 +20,7 @@ from sldagent.report.formula import filled_law, formula_text
 from sldagent.report.lineage import Ancestor, ancestry
 from sldagent.report.page.html import formula_html
 from sldagent.report.page.sections.law import left_side
-from sldagent.report.parameters import on_bound, parameter_lines
+from sldagent.report.parameters import bound_notes, parameter_lines
 from sldagent.ui.rows import TrainingRows
 from sldagent.ui.source import Opened
 
@@ -49,7 +49,8 @@ class ParameterLine:
     group: str
     label: str
     value: float
-    at_bound: bool
+    note: str
+    """Whether it stands on a bound, or has left for 0 or infinity; '' where it does not."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,13 @@ def formula_of(law: Law, fitted: Fitted | None) -> Formula:
 
 
 def _parameters(fitted: Fitted, record: CandidateRecord) -> tuple[ParameterLine, ...]:
-    bounds: Mapping[str, Any] = {
-        name: on_bound(fitted.program.law.parameter(name), fitted.parameters[name])
+    notes: Mapping[str, Any] = {
+        name: bound_notes(fitted.program.law.parameter(name), fitted.parameters[name])
         for name in record.evaluation.at_bounds
         if name in fitted.parameters
     }
     return tuple(
-        ParameterLine(group, label, float(fitted.parameters[name][index]), name in bounds and bool(bounds[name][index]))
+        ParameterLine(group, label, float(fitted.parameters[name][index]), str(notes[name][index]) if name in notes else "")
         for group, label, name, index in parameter_lines(fitted)
     )
 

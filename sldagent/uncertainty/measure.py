@@ -78,7 +78,7 @@ def measure(
     residuals = _residuals(task, law, rows, result, lines, leverage, relative)
     noise, freedom = _noise(residuals, lines, leverage, rows)
     spread = _parameter_variance(lines, covariance, rows)
-    growth, told = _growth(program, task, rows, residuals, cuts)
+    growth, told = _growth(program, task, rows, residuals, cuts, (lines, penalty))
     return Spread(
         relative=relative,
         column=task.noise.column if task.noise.kind == "column" else None,
@@ -219,12 +219,21 @@ def _box(task: Task) -> Box:
 
 
 def _growth(
-    program: Program, task: Task, rows: Rows, residuals: _Residuals, scores: Sequence[CutScore] | None
+    program: Program,
+    task: Task,
+    rows: Rows,
+    residuals: _Residuals,
+    scores: Sequence[CutScore] | None,
+    at: tuple[Linearised, FloatArray | None],
 ) -> tuple[FloatArray, tuple[dict[str, object], ...]]:
     """Growth (targets, groups) and the cuts behind it.
 
-    The squared error of a cut's held rows beyond that of the fit to all rows, over their squared distance beyond the kept
-    ones; sums over a variable's cuts, then the mean over variables.
+    The squared error of a cut's held rows beyond that of the fit to all rows and beyond what the spread of the parameters on
+    the kept rows explains (which an interval has apart), over their squared distance beyond the kept ones; sums over a
+    variable's cuts, then the mean over variables.
+
+    Args:
+        at: the fit near its optimum, and the curvature of its penalties.
     """
     none = np.zeros((len(task.targets), rows.groups))
     try:
@@ -238,6 +247,7 @@ def _growth(
         scores = evaluator.evaluate(program).cuts
     grounds = evaluator.grounds
     reach = {cut.name: _distance(task, cut) for cut in cuts}
+    known = {cut.name: _explained(cut, rows, grounds.scale, *at) for cut in cuts}
     inside = np.mean((residuals.plain * rows.weight / grounds.scale[:, rows.group]) ** 2, axis=1)
     growth, told = none.copy(), []
     for t, target in enumerate(task.targets):
@@ -248,7 +258,7 @@ def _growth(
                 continue
             held = float(np.exp(score.log_mse))
             part = sums.setdefault(score.variable, [0.0, 0.0])
-            part[0] += max(held - float(inside[t]), 0.0)
+            part[0] += max(held - float(inside[t] + known[score.cut][t]), 0.0)
             part[1] += distance**2
             told.append({
                 "cut": score.cut, "target": target.name, "reach": distance,
@@ -258,6 +268,28 @@ def _growth(
             rate = float(np.sqrt(np.mean([a / b for a, b in sums.values()])))
             growth[t] = rate * grounds.scale[t] * _per_unit(task, t)
     return growth, tuple(told)
+
+
+def _explained(cut: Cut, rows: Rows, scale: FloatArray, lines: Linearised, penalty: FloatArray | None) -> FloatArray:
+    """(targets,) mean squared error on a cut's held rows that the spread of the parameters on its kept rows explains.
+
+    By the linearised fit to all rows, with the residual variance of that fit; in units of `scale` (targets, groups) and
+    weighted, as scores of cuts are.
+    """
+    target, place = np.divmod(lines.position, rows.n)
+    kept, held = cut.kept[rows.order[place]], cut.held[rows.order[place]]
+    part = Linearised(lines.J[kept], lines.residual[kept], lines.weight[kept], lines.slope[kept], lines.position[kept])
+    inverse, _ = part.inverse(penalty)
+    (n, p), out = lines.J.shape, np.zeros(len(rows.Y))
+    for t in range(len(out)):
+        own, ahead = target == t, held & (target == t)
+        if not ahead.any():
+            continue
+        variance = np.mean(lines.weight[own] * lines.residual[own] ** 2) * n / max(n - p, 1)
+        spread = np.einsum("ij,jk,ik->i", lines.J[ahead], inverse, lines.J[ahead]) * variance / lines.slope[ahead] ** 2
+        factor = rows.weight[t, place[ahead]] / scale[t, rows.group[place[ahead]]]
+        out[t] = np.mean(np.maximum(spread, 0.0) * factor**2)
+    return out
 
 
 def _per_unit(task: Task, target: int) -> float:

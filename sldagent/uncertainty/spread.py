@@ -5,9 +5,10 @@ The variance of y - f(x) at an input x is taken to be
     s(x)^2 + J(x) S J(x)' + (tau d(x))^2 + spread of the short-listed laws
 
 with s the residual noise, S the covariance of the parameters, J(x) the derivatives of f in them, d(x) the distance beyond
-the training rows (see `reach`) and tau the growth of the error per unit of it over the run's cuts.  The half width is the
-root of this times a quantile: of the studentised leave-one-out residuals where there are enough (this needs no normal
-distribution, as the jackknife+ of Barber et al. 2021), else Student's t.
+the training rows (see `reach`) and tau the growth of the error per unit of it over the run's cuts, less what noise and the
+spread of the parameters on the kept rows explain of it.  The half width is the root of this times a quantile: of the
+studentised leave-one-out residuals where there are enough (this needs no normal distribution, as the jackknife+ of Barber et
+al. 2021), else Student's t.
 """
 
 from __future__ import annotations

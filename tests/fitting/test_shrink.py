@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from sldagent.errors import FitError, LawError
-from sldagent.fitting.engines import fit_one
+from sldagent.errors import LawError
+from sldagent.fitting.engines import fit_many
 from sldagent.fitting.fit import fit_rows, normal_matrices
 from sldagent.fitting.job import Job
 from sldagent.fitting.public import fit_program
@@ -130,11 +130,22 @@ def test_text_round_trip_and_refusals():
         program('"E": real(), "A": real(), "a": positive()', '{"a": 2}, loss="absolute"')
 
 
-def test_the_accelerator_refuses():
+@pytest.mark.requires("jax")
+def test_the_accelerator_shrinks_every_weight_set_as_the_cpu_engine_does():
+    """All rows, and a cut that leaves a group out: its values are NaN and it has no part in the mean."""
     x, y = table()
     task = make_task({"x": x}, y, GROUP)
-    p = program('"E": real(), "A": real(), "a": positive()', '{"a": 2}')
-    job = Job(compile_law(p.law, layout_of(task)), Rows.of_task(task), p.recipe, np.random.default_rng(0))
-    with pytest.raises(FitError, match="cannot shrink"):
-        fit_one(job, "jax")
-    assert fit_one(job, "auto").ok
+    p = program('"E": real(), "A": real(), "a": positive()', '{"a": 2, "A": 0.5}')
+    law, rows = compile_law(p.law, layout_of(task)), Rows.of_task(task)
+    weights = np.stack([np.ones((1, x.size)), (rows.group != 2)[None].astype(float)])
+    cpu, jax = (
+        fit_many([Job(law, rows, p.recipe, np.random.default_rng(0), weights)], engine)[0] for engine in ("cpu", "jax")
+    )
+    for one, other in zip(cpu, jax, strict=True):
+        assert one.ok and other.ok
+        assert other.objective == pytest.approx(one.objective, rel=1e-8)
+        np.testing.assert_allclose(other.shrinkage, one.shrinkage, rtol=1e-5)
+        for name, values in one.parameters.items():
+            np.testing.assert_allclose(other.parameters[name], values, rtol=1e-5)
+    assert np.isnan(jax[1].parameters["a"]).tolist() == [False, False, True, False]
+    assert jax[1].point.local.shape == jax[0].point.local.shape

@@ -154,7 +154,7 @@ def test_wall_time_processor_time_and_memory(fit: Fit) -> None:
         assert failure(answer) == "wall-time"
         assert answer.wall_seconds >= 0.3
     spinning = fit("while True: pass", Limits(wall_seconds=600.0, cpu_seconds=1.0))
-    assert failure(spinning) == "cpu-time" and 0.8 < spinning.cpu_seconds < 3.0
+    assert failure(spinning) == "cpu-time" and 0.5 <= spinning.cpu_seconds < 3.0
     held = fit("x = np.ones(10 << 20)\nreturn [1.0]", Limits(wall_seconds=60.0, memory_bytes=200 << 20))
     assert held.failure is None and held.peak_bytes > 40 << 20
     assert failure(fit("x = np.ones(10 << 20)", Limits(wall_seconds=60.0, memory_bytes=60 << 20))) == "memory"

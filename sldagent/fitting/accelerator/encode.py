@@ -12,6 +12,7 @@ from sldagent.errors import FitError
 from sldagent.fitting.accelerator.classes import SizeClass, size_class
 from sldagent.fitting.reference import reference as op
 from sldagent.fitting.result import Blocks, Point
+from sldagent.fitting.ridge import ridge_weights, target_variance
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw
 from sldagent.laws.program import Recipe
@@ -239,6 +240,13 @@ class Objective:
     robust: bool
     deltas: FloatArray
     """(stages, K) thresholds of Huber's loss, in the order in which they are used."""
+    typical: FloatArray
+    """(K,) mean absolute residual of the targets' means where the loss is absolute; zeros elsewhere."""
+
+    def penalties(self, delta: FloatArray) -> FloatArray:
+        """(K, parameters of the class) ridge at thresholds (K,): absolute loss is minimised as delta * |r|."""
+        share = np.where(self.typical > 0.0, delta / np.where(self.typical > 0.0, self.typical, 1.0), 1.0)
+        return self.ridge * share[:, None]
 
 
 def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatArray | None, surrogate: bool) -> Objective:
@@ -262,20 +270,18 @@ def objective(structure: Structure, rows: Rows, recipe: Recipe, weights: FloatAr
             raise FitError("a loss on logarithms needs positive targets: use loss mse, relative or lad instead.")
         Y, unit = np.log(np.where(live, Y, 1.0)), np.ones_like(Y)
     centre = Y - _mean(Y, factors, axis=2)[..., None]
-    ridge = np.zeros((len(W), law.local + law.shared))
-    for name, share in recipe.ridge:
-        penalty = share * _mean((rows.weights(recipe.emphasis) * unit * centre) ** 2, factors, axis=(1, 2))
-        for q, slot in enumerate(law.slots):
-            if slot[0] == name:
-                ridge[:, q] = penalty
+    relative = 1.0 if recipe.space == "raw" else 1.0 / np.maximum(np.abs(rows.Y), 1e-300)
+    scale = target_variance(Y, (W * unit) ** 2, factors)
+    ridge = ridge_weights(law, rows, recipe, (W * relative) ** 2, factors, scale)
     robust = recipe.loss != "squared" and not surrogate
-    thresholds = np.full((1, len(W)), recipe.delta)
+    thresholds, typical = np.full((1, len(W)), recipe.delta), np.zeros(len(W))
     if robust and recipe.loss == "absolute":
         typical = _mean(unit * np.abs(centre), factors, axis=(1, 2))
-        thresholds = np.where(typical > 0.0, typical, 1.0) * 10.0 ** -np.arange(1.0, 8.0)[:, None]
+        typical = np.where(typical > 0.0, typical, 1.0)
+        thresholds = typical * 10.0 ** -np.arange(1.0, 8.0)[:, None]
     weight = structure.spread(W)
     y, units, penalties = structure.spread(Y), structure.spread(unit), structure.place(ridge)
-    return Objective(structure, y, units, weight, penalties, logarithmic, robust, thresholds)
+    return Objective(structure, y, units, weight, penalties, logarithmic, robust, thresholds, typical)
 
 
 def _mean(values: FloatArray, factors: FloatArray, axis: int | tuple[int, ...]) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,10 +71,14 @@ class _Part:
     end: int
 
 
-def minimise(requests: Sequence[Request], on: Device, width: int | None = None) -> list[Reached]:
+def minimise(
+    requests: Sequence[Request], on: Device, width: int | None = None, until: float = math.inf
+) -> list[Reached]:
     """Minimise every request from all its starts; requests of one size class share lanes.
 
     Args:
+        until: reading of the monotonic clock at which starts that have not ended are given up: they stay where they
+            began, with objective +inf.
         width: lanes, where not the device's own choice (results do not depend on it beyond rounding).
     """
     out = [Reached(np.full(r.local.shape[:2], np.inf), r.local.copy(), r.shared.copy(), 0) for r in requests]
@@ -81,7 +87,7 @@ def minimise(requests: Sequence[Request], on: Device, width: int | None = None) 
         mine = [k for k, r in enumerate(requests) if r.size == size]
         for chunk in _chunks(requests, mine, size, on):
             with double_precision():
-                _run(requests, chunk, size, on, width, out, spent)
+                _run(requests, chunk, size, on, width, out, spent, until)
     return [Reached(r.value, r.local, r.shared, n) for r, n in zip(out, spent, strict=True)]
 
 
@@ -184,7 +190,7 @@ def _setting_rows(request: Request, sets: NDArray[np.int64]) -> Arrays:
         "curvature": float(request.curvature),
     }
     constant = {name: np.full(len(sets), value) for name, value in every.items()}
-    return {"ridge": objective.ridge[sets], "delta": request.delta[sets], **constant}
+    return {"ridge": objective.penalties(request.delta)[sets], "delta": request.delta[sets], **constant}
 
 
 def widths(size: SizeClass, on: Device) -> list[int]:
@@ -202,6 +208,7 @@ def _run(
     width: int | None,
     out: Sequence[Reached],
     spent: list[int],
+    until: float,
 ) -> None:
     """Every start of a chunk's instances through the lanes, in place on `out` and `spent`."""
     banks = _Banks(requests, chunk)
@@ -216,7 +223,7 @@ def _run(
     instance, start, owner = (np.concatenate(x) for x in (job_instance, job_start, job_part))
     local = np.concatenate([_flat(requests[p.request].local[:, p.first : p.end]) for p in chunk])
     shared = np.concatenate([_flat(requests[p.request].shared[:, p.first : p.end]) for p in chunk])
-    value, count_of = _through(banks, instance, local, shared, size, [width] if width else widths(size, on))
+    value, count_of = _through(banks, instance, local, shared, size, [width] if width else widths(size, on), until)
     bases = np.concatenate([[0], np.cumsum([p.end - p.first for p in chunk])])
     for number, part in enumerate(chunk):
         mine = owner == number
@@ -232,7 +239,13 @@ def _flat(x: FloatArray) -> FloatArray:
 
 
 def _through(
-    banks: _Banks, instance: NDArray[np.int64], local: FloatArray, shared: FloatArray, size: SizeClass, choice: list[int]
+    banks: _Banks,
+    instance: NDArray[np.int64],
+    local: FloatArray,
+    shared: FloatArray,
+    size: SizeClass,
+    choice: list[int],
+    until: float,
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Minimise from every start, in place; objectives and evaluations."""
     jobs = len(instance)
@@ -241,7 +254,7 @@ def _through(
     slot = np.full(W, -1)  # job of each lane
     state = lanes.empty_state(W, size.blocks, size.local, size.shared)
     data, waiting = None, 0
-    while True:
+    while time.monotonic() < until:
         free = np.nonzero(slot < 0)[0][: jobs - waiting]
         if free.size:
             slot[free] = np.arange(waiting, waiting + free.size)
@@ -266,4 +279,5 @@ def _through(
             local[jobs_done], shared[jobs_done] = np.asarray(state.local)[done], np.asarray(state.shared)[done]
             slot[done] = -1
         if waiting == jobs and (slot < 0).all():
-            return value, count
+            break
+    return value, count

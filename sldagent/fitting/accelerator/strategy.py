@@ -7,6 +7,7 @@ Screening uses all rows: a thinned table would be a further size class.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,8 +19,12 @@ from sldagent.fitting.accelerator.classes import SizeClass, joint_classes
 from sldagent.fitting.accelerator.devices import Device, device
 from sldagent.fitting.accelerator.encode import Objective, Structure, encode, natural_class, objective
 from sldagent.fitting.accelerator.pool import Reached, Request, minimise
+from sldagent.fitting.engines import weighted
+from sldagent.fitting.fit import finished, normal_matrices
 from sldagent.fitting.job import Job
+from sldagent.fitting.refine import ILL_CONDITIONED, smallest
 from sldagent.fitting.result import Blocks, FitResult, Point, collect, make_blocks, robust_rounds
+from sldagent.fitting.rows import Rows
 from sldagent.fitting.starts import start_matrix
 
 FloatArray = NDArray[np.float64]
@@ -68,9 +73,10 @@ def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None
         FitError: JAX is not installed.
     """
     where = on or device()
+    until = time.monotonic() + sum(job.tries.seconds * (1 if job.weights is None else len(job.weights)) for job in jobs)
     blocks = [make_blocks(job.law, job.rows) for job in jobs]
     sizes = joint_classes([natural_class(job.law, job.rows, b) for job, b in zip(jobs, blocks, strict=True)])
-    runs: dict[int, Steps] = {k: _steps(job, blocks[k], sizes[k]) for k, job in enumerate(jobs)}
+    runs: dict[int, Steps] = {k: _steps(job, blocks[k], sizes[k], until) for k, job in enumerate(jobs)}
     out: dict[int, list[FitResult] | FitError] = {}
     answers: dict[int, Reached | None] = dict.fromkeys(runs)
     while runs:
@@ -85,13 +91,13 @@ def fit_jobs(jobs: Sequence[Job], *, width: int | None = None, on: Device | None
             except FitError as error:
                 out[k] = error
                 del runs[k]
-        answers = dict(zip(requests, minimise(list(requests.values()), where, width), strict=True))
+        answers = dict(zip(requests, minimise(list(requests.values()), where, width, until), strict=True))
     return [out[k] for k in range(len(jobs))]
 
 
-def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
+def _steps(job: Job, blocks: Blocks, size: SizeClass, until: float) -> Steps:
     """One job's stages; yields what is to be minimised and receives where that ended."""
-    law, rows, recipe = job.law, job.rows, job.recipe
+    law, rows, recipe = job.law, job.rows, replace(job.recipe, shrink=())
     effort = job.tries
     sets = 1 if job.weights is None else len(job.weights)
     if not np.isfinite(law.tapes.matrix(rows)).all():
@@ -132,7 +138,11 @@ def _steps(job: Job, blocks: Blocks, size: SizeClass) -> Steps:
         found = yield _request(final, starts, inner=False, limit=effort.polish, tolerance=1e-13, delta=final.deltas[-1])
         spent += found.evaluations
         starts = _Starts.reached(found)
-    return _results(job, structure, final, starts, sets, spent)
+    results = _results(job, structure, final, starts, sets, spent)
+    if time.monotonic() >= until:
+        late = f"stopped at the cap of {effort.seconds:g} s a fit before the fit had converged."
+        return [replace(result, failure=late, reason="time") for result in results]
+    return _finished(job, results)
 
 
 def _request(
@@ -191,6 +201,45 @@ def _results(job: Job, structure: Structure, final: Objective, starts: _Starts, 
         reported = float(total[k] * scale[k])
         out.append(FitResult(law, Point(own[k], common[k]), blocks, reported, spent // sets, failure, named))
     return out
+
+
+def _finished(job: Job, found: list[FitResult]) -> list[FitResult]:
+    """The fits after the CPU engine's last steps (`fit.finished`).
+
+    Where nothing is shrunk only if the first fit's affine parameters are nearly ill-conditioned: that is a property of the
+    law and its table, and a look at every one of thousands of weight sets would cost more than their fits.
+    """
+    if not job.recipe.shrink and not (found[0].ok and _nearly_dependent(job, found[0])):
+        return found
+    return [_finish(job, result, k) for k, result in enumerate(found)]
+
+
+def _nearly_dependent(job: Job, found: FitResult) -> bool:
+    rows, part = _part(job, found, 0)
+    affine = np.nonzero(job.law.linear[: job.law.local])[0]
+    if affine.size < 2 or np.isnan(part.point.local).any():
+        return False
+    return bool((smallest(normal_matrices(part, rows, job.recipe)[0], affine) < 100.0 * ILL_CONDITIONED).any())
+
+
+def _part(job: Job, found: FitResult, k: int) -> tuple[Rows, FitResult]:
+    """The rows that weight set k keeps, with their weights, and its fit without the blocks that it leaves out."""
+    rows = job.rows if job.weights is None else weighted(job.rows, job.weights[k])
+    blocks = make_blocks(job.law, rows)
+    kept = np.isin(found.blocks.group, blocks.group)
+    shared = found.point.shared if job.law.shared else found.point.shared[kept]
+    return rows, replace(found, point=Point(found.point.local[kept], shared), blocks=blocks)
+
+
+def _finish(job: Job, found: FitResult, k: int) -> FitResult:
+    rows, part = _part(job, found, k)
+    if not part.ok or np.isnan(part.point.local).any():  # a block whose rows count for other targets only
+        return found
+    done = finished(part, rows, job.recipe, job.tries)
+    local = np.full_like(found.point.local, np.nan)
+    local[np.isin(found.blocks.group, part.blocks.group)] = done.point.local
+    shared = done.point.shared if job.law.shared else found.point.shared
+    return replace(done, point=Point(local, shared), blocks=found.blocks)
 
 
 def _why(job: Job, k: int) -> str:

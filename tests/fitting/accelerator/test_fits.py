@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
+from sldagent.fitting.engines import fit_many
 from sldagent.fitting.fit import fit_rows
 from sldagent.fitting.result import Effort
 from sldagent.laws.program import Recipe
@@ -51,8 +52,26 @@ def test_bounds_bind():
     assert jax.parameters["b"][0] == 1.0
 
 
-def test_a_penalty_pulls_as_on_the_cpu():
-    assert_same(*both(POWER, power_table(seed=2), Recipe(ridge=(("A", 10.0),))))
+@pytest.mark.parametrize("space", ["raw", "relative", "log"])
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute"])
+def test_a_penalty_pulls_as_on_the_cpu(loss, space):
+    task = power_table(groups=2, seed=2)
+    ridge = (("E", 1.0), ("A", 1.0), ("b", 3.0))
+    text = 'def law(x, E, A, b):\n    return E + A * x**-0.4 + b*x\nparameters = {"E": real(), "A": real(), "b": real()}'
+    cpu, jax = both(text, task, Recipe(loss, space, 1e-2, ridge=ridge))
+    assert_same(cpu, jax, 1e-5 if loss == "absolute" else 1e-6)
+    free = both(text, task, Recipe(loss, space, 1e-2))[0]
+    assert np.all(np.abs(cpu.parameters["A"]) < np.abs(free.parameters["A"]))
+
+
+def test_penalties_of_weighted_rows_are_those_of_the_cpu():
+    counts = np.random.default_rng(0).multinomial(14, np.full(14, 1 / 14), size=3)
+    recipe = Recipe("squared", "relative", ridge=(("A", 5.0), ("b", 5.0)))
+    text = "E + A*x**-0.4 + b*log(x)"
+    more = {"weights": counts[:, None].astype(float)}
+    cpu = fit_many([job(text, power_table(seed=2), recipe, **more)], "cpu")[0]
+    for one, other in zip(cpu, on_device(job(text, power_table(seed=2), recipe, **more))[0], strict=True):
+        assert_same(one, other)
 
 
 def test_affine_laws_need_one_projection():

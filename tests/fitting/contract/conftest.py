@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from sldagent.fitting.public import Fit, fit_program
+from sldagent.fitting.result import Effort
 from sldagent.laws.program import Program
 from sldagent.tasks.task import Task
 
@@ -19,22 +20,18 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 class Contender:
     """An engine under test: called, it fits a program to every row of a task; raises FitError where it cannot."""
 
-    fit: Callable[[Program, Task, int], Fit]
-    forms: int
-    """How many of the forms it is compared with SciPy on."""
+    fit: Callable[[Program, Task, int, Effort | None], Fit]
     seeds: int
-    """Random tables of every form."""
-    degree: int
-    """Highest degree of polynomials in logarithms whose optimum it reaches to 1e-6: normal equations lose digits."""
+    """Random tables of every form that it is compared with SciPy on."""
 
-    def __call__(self, program: Program, task: Task, seed: int) -> Fit:
-        return self.fit(program, task, seed)
+    def __call__(self, program: Program, task: Task, seed: int = 0, effort: Effort | None = None) -> Fit:
+        return self.fit(program, task, seed, effort)
 
 
 ENGINES = {
-    "cpu": Contender(lambda p, t, s: fit_program(p, t, seed=s, engine="cpu"), forms=5, seeds=12, degree=6),
-    # 10 to 20 times slower on JAX's CPU device, and every size class is compiled
-    "jax": Contender(lambda p, t, s: fit_program(p, t, seed=s, engine="jax"), forms=2, seeds=3, degree=4),
+    "cpu": Contender(lambda p, t, s, e: fit_program(p, t, seed=s, effort=e, engine="cpu"), seeds=12),
+    # 10 to 20 times slower on JAX's CPU device
+    "jax": Contender(lambda p, t, s, e: fit_program(p, t, seed=s, effort=e, engine="jax"), seeds=2),
 }
 NEEDS = {"jax": [pytest.mark.requires("jax")]}
 

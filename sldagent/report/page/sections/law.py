@@ -14,7 +14,7 @@ from sldagent.report.build import TEN_TIMES, source_formula
 from sldagent.report.formula import exponents, filled_law
 from sldagent.report.page.blocks import Block, Folded, Formula, Mono, Pairs, Paragraph, Section, grid
 from sldagent.report.page.evidence import Evidence, Law
-from sldagent.report.parameters import on_bound, parameter_lines, span_text
+from sldagent.report.parameters import bound_notes, parameter_lines, span_text
 from sldagent.report.tables import number
 
 SHOWN_GROUPS = 6
@@ -159,8 +159,8 @@ def _notes(choice: Law, name: str, index: tuple[int, ...]) -> str:
     """What else there is to say of a value."""
     form, values = choice.fitted.program.law, choice.fitted.parameters[name]
     notes = ["exponent"] if name in exponents(form) and len(values) == 1 else []
-    if name in choice.record.evaluation.at_bounds and on_bound(form.parameter(name), values)[index]:
-        notes.append("at its bound")
+    if name in choice.record.evaluation.at_bounds and (note := bound_notes(form.parameter(name), values)[index]):
+        notes.append(str(note))
     return ", ".join(notes)
 
 
