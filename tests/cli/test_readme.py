@@ -18,7 +18,7 @@ QUERIES = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
 WORDS = [
     *((verb,) for verb in VERBS),
     *(("archive", care) for care in ("upgrade", "check", "copy", "backup", "prune")),
-    *(("predictor", name, "fit") for name in ("bnsl", "sloth", "observational", "trajectories")),
+    *(("predictor", name, "fit") for name in ("bnsl", "sloth", "pooled", "observational", "trajectories")),
     ("predictor", "sloth", "allocate"),
 ]
 """Command lines that have a help text of their own."""
