@@ -259,8 +259,13 @@ class Stages:
         return TL, TS, scores
 
     def _own(self, on: Objective, TL: FloatArray, TS: FloatArray, limit: int, tolerance: float) -> FloatArray:
-        """The recipe's own loss, in place: by exact linear models where it is robust and nothing is shared."""
-        if on.loss == equations.HUBER and not self.law.shared and on.data[1][0].size * TL.shape[2] <= EXACT_SIZE:
+        """The recipe's own loss, in place: by exact linear models where it is robust and nothing is shared.
+
+        Not with penalties on logarithmic residuals: they pull affine parameters, which exact models do not damp, to where the
+        logarithm is undefined.
+        """
+        small = on.data[1][0].size * TL.shape[2] <= EXACT_SIZE
+        if on.loss == equations.HUBER and not self.law.shared and small and not (on.log and self.recipe.ridge):
             scores, used = on.run_exact(TL, limit=limit, tolerance=tolerance)
             self.spent += used
             return scores
