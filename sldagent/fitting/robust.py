@@ -60,8 +60,7 @@ def _linearise(tape, data, segments, s0, s1, theta, spec, log_space, kind, work,
 
 @njit(**REASSOCIATE)
 def _residual(f, rows, t, r0, m, log_space, r, first, s, fbuf, ibuf):  # type: ignore[no-untyped-def]
-    """Residuals r[first:] of m rows at predictions f, and the factors s that turn df into their derivatives; NaN where
-    undefined."""
+    """Residuals r[first:] of m rows at predictions f (NaN: undefined), and the factors s that turn df into their derivatives."""
     if log_space:
         vlog(f, s, m, fbuf, ibuf)
         for j in range(m):
@@ -124,10 +123,7 @@ def _gram(J, w, idx, H, packed):  # type: ignore[no-untyped-def]
 
 @njit(**REASSOCIATE)
 def _weights(u, c, delta, beyond, w):  # type: ignore[no-untyped-def]
-    """Second derivatives w of the loss: c inside the threshold; outside `beyond` times those of reweighted least squares.
-
-    Returns the number of rows inside.
-    """
+    """Second derivatives w of the loss (outside: `beyond` times those of reweighted least squares), and the rows inside."""
     inside = np.int64(0)
     for j in range(u.shape[0]):
         size = abs(u[j])
@@ -275,8 +271,7 @@ def _evaluate(where, theta, spec, rule, kind, work, c, model):  # type: ignore[n
 
 @njit(**INNER)
 def _try(where, trial, spec, rule, affine, best, work, c, model, d, buffers):  # type: ignore[no-untyped-def]
-    """Objective at a trial point after its affine parameters are re-solved, in place; +inf where it will not fall below
-    `best`, and the number of evaluations."""
+    """Objective at a trial point, its affine parameters re-solved in place (+inf: not below `best`), and evaluations."""
     full = np.int64(DEPENDS)  # not literals: numba would compile one kernel for each
     kind = np.int64(AFFINE) if affine.shape[0] > 0 else full
     new = _evaluate(where, trial, spec, rule, kind, work, c, model)
@@ -345,8 +340,7 @@ def _minimise_block(where, theta, spec, rule, limit, tolerance, work):  # type: 
     affine = local[: _affine(spec[LINEAR], p, local)]
     solved = affine
     trial = np.empty(p)
-    for q in range(p):
-        trial[q] = theta[q]
+    _move(trial, theta, d, every, spec)
     obj, expected, damping = math.inf, -math.inf, 1e-2
     count, small = 0, 0
     while True:

@@ -261,8 +261,8 @@ class Stages:
     def _own(self, on: Objective, TL: FloatArray, TS: FloatArray, limit: int, tolerance: float) -> FloatArray:
         """The recipe's own loss, in place: by exact linear models where it is robust and nothing is shared.
 
-        Not with penalties on logarithmic residuals: they pull affine parameters, which exact models do not damp, to where the
-        logarithm is undefined.
+        Not with penalties on logarithmic residuals: they pull affine parameters, which exact models do not damp, to where
+        the logarithm is undefined.
         """
         small = on.data[1][0].size * TL.shape[2] <= EXACT_SIZE
         if on.loss == equations.HUBER and not self.law.shared and small and not (on.log and self.recipe.ridge):
