@@ -60,7 +60,7 @@ def _linearise(tape, data, segments, s0, s1, theta, spec, log_space, kind, work,
 
 @njit(**REASSOCIATE)
 def _residual(f, rows, t, r0, m, log_space, r, first, s, fbuf, ibuf):  # type: ignore[no-untyped-def]
-    """Residuals r[first:] of m rows at predictions f (NaN: undefined), and the factors s that turn df into their derivatives."""
+    """Residuals r[first:] of m rows at predictions f (NaN: undefined), and factors s that turn df into their derivatives."""
     if log_space:
         vlog(f, s, m, fbuf, ibuf)
         for j in range(m):
