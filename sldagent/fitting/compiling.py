@@ -25,7 +25,7 @@ from numba.core.typed_passes import NativeLowering
 
 from sldagent.resources import shipped
 
-KERNELS = ("compiling", "kernels", "linalg", "equations", "solver")
+KERNELS = ("compiling", "kernels", "linalg", "equations", "solver", "robust")
 """Modules beside this one that hold kernels."""
 config: Any = numba_config
 """numba fills this module when it is imported, so that its names are not known to type checkers."""

@@ -93,8 +93,5 @@ def _on_cpu(job: Job) -> list[FitResult] | FitError:
 
 def weighted(rows: Rows, factors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Rows:
     """`rows` with the weights of their squared residuals multiplied by `factors` (targets, rows); all-zero rows dropped."""
-    kept = rows.take(np.nonzero((factors > 0.0).any(axis=0))[0])
-    scaled = kept.weight * np.sqrt(factors[:, (factors > 0.0).any(axis=0)])
-    part = Rows(kept.X, kept.Y, kept.group, kept.groups, scaled, kept.size)
-    part.count = kept.count * factors[:, (factors > 0.0).any(axis=0)]
-    return part
+    some = (factors > 0.0).any(axis=0)
+    return rows.take(np.nonzero(some)[0]).weighted(factors[:, some])

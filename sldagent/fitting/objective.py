@@ -95,6 +95,27 @@ class Objective:
             spent += int(count)
         return out, spent
 
+    def run_exact(self, TL: FloatArray, *, limit: int, tolerance: float) -> tuple[FloatArray, int]:
+        """As `run`, for Huber's loss without shared parameters, by exactly solved linear models (`robust`)."""
+        from sldagent.fitting.robust import minimise_blocks  # compiled where it is first asked for
+
+        out, spent = np.full(TL.shape[:2], np.inf), 0
+        work = equations.workspace(self.tape[1].shape[1], TL.shape[2])
+        size = len(TL) if float(self.data[1].size) * self.tape[1].shape[1] * limit * len(TL) <= LONG_CALL else 1
+        for k in range(0, len(TL), size):
+            if self.clock is not None and self.clock.over():
+                break
+            where = (self.tape, self.data, self.blocks.arrays(), TL[k : k + size], self.spec)
+            out[k : k + size], count = minimise_blocks(*where, (self.log, float(self.delta)), limit, tolerance, work)
+            spent += int(count)
+        return out, spent
+
+    def residuals(self, predicted: FloatArray) -> FloatArray:
+        """(targets, rows) unweighted residuals of predictions."""
+        Y, _, unit = self.data[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((np.log(predicted) if self.log else predicted) * unit - Y * unit)
+
     def bordered(self, point: Point) -> tuple[float, tuple[FloatArray, FloatArray]]:
         """Objective, normal matrices (blocks, p, p) and gradients (blocks, p) at a point."""
         shared = point.shared.shape[1]

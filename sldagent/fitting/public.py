@@ -16,12 +16,17 @@ from sldagent.fitting.job import Job
 from sldagent.fitting.reference import reference
 from sldagent.fitting.result import Effort
 from sldagent.fitting.rows import Rows
-from sldagent.fitting.tape import compile_law, layout_of
+from sldagent.fitting.tape import CompiledLaw, compile_law, layout_of
 from sldagent.fitting.uncertainty import standard_errors
 from sldagent.laws.program import Law, Program
 from sldagent.tasks.task import Task
 
 FloatArray = NDArray[np.float64]
+
+BLOCK_ROWS = 64
+"""Rows whose evaluation takes as long as what else a block costs."""
+THOROUGH_WORK = 100_000
+"""Rows x operations up to which a fit by hand searches thoroughly."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def fit_program(
         raise FitError(
             f"{rows.n} rows cannot determine {total} parameters: use a law with fewer, or share some between groups."
         )
-    tries = effort or Effort(starts=2 * program.recipe.starts, keep=4, iterations=200)
+    tries = effort or _effort(law, rows, program)
     result = fit_one(Job(law, rows, program.recipe, np.random.default_rng(seed), effort=tries), engine)
     if not result.ok:
         raise FitError(f"the law cannot be fitted to '{task.name}': {result.failure}")
@@ -83,6 +88,14 @@ def fit_program(
         result.evaluations,
         diagnose(result, rows, program.recipe),
     )
+
+
+def _effort(law: CompiledLaw, rows: Rows, program: Program) -> Effort:
+    """A thorough search where it takes less than about a second, else twice the recipe's starts."""
+    blocks = int((np.diff(rows.starts) > 0).sum()) * (law.targets if law.split else 1)
+    operations = law.tapes.ops.shape[1] + len(law.slots) ** 2 / 16  # a row's share of the normal equations
+    work = max(rows.Y.size, BLOCK_ROWS * blocks) * operations
+    return Effort(starts=2 * program.recipe.starts, keep=4, iterations=200, thorough=work <= THOROUGH_WORK)
 
 
 def predict(

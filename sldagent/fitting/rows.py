@@ -86,6 +86,13 @@ class Rows:
         part._parent = (self, index)
         return part
 
+    def weighted(self, factors: FloatArray) -> Rows:
+        """These rows with the weights of their squared residuals, and how often they count, times `factors` (targets, n)."""
+        part = self.take(np.arange(self.n))
+        part.weight = np.ascontiguousarray(part.weight * np.sqrt(factors))
+        part.count = part.count * factors
+        return part
+
     def thin(self, limit: int) -> Rows:
         """About `limit` rows spread evenly over every group, for screening starts."""
         if self.n <= limit:

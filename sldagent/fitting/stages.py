@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sldagent.fitting import equations
 from sldagent.fitting.objective import Objective, deltas
-from sldagent.fitting.result import SHARE_BEYOND, Blocks, Effort, Point, robust_rounds
+from sldagent.fitting.result import SHARE_BEYOND, Blocks, Effort, Point, predict_point, robust_rounds
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.starts import start_matrix
 from sldagent.fitting.tape import CompiledLaw
@@ -23,13 +23,19 @@ COARSE_ROWS = 600
 """Rows on which screened starts converge first where there are more than twice as many; the best go on from there."""
 SEARCH_ROWS = 96
 """Rows (or ten per parameter) on which a thorough fit searches: one block of the kernels, whose overhead is then a third."""
-MOST_STARTS = 128
 CONCENTRATED = 4.0
 """Power to which half of a thorough fit's exponents are drawn (`start_matrix`)."""
 NEAR = 0.01
 """Share of a parameter's interval (or of 1, where it has none) within which starts count as one."""
-ROBUST_ROUNDS = ((20, SHARE_BEYOND, 1e-4, 8), (40, SHARE_BEYOND, 1e-4, 4), (60, 1.0, 1e-3, 2), (150, SHARE_BEYOND, 1e-6, 1))
-"""Trial points, share of the curvature, tolerance and starts that go on, of a thorough fit's rounds on a robust loss."""
+FIRST_STARTS, MORE_STARTS = 48, 52
+"""Most random starts of a thorough fit's first search, and those of its second."""
+FIRST_ROUNDS = ((20, 1e-4, 5), (60, 1e-5, 3))
+"""Trial points, tolerance and starts that go on, of a thorough fit's rounds on a robust loss after the first search."""
+ROUNDS = ((20, 1e-4, 9), (60, 1e-5, 3), (150, 1e-7, 1))
+"""The same after the second."""
+LAST_ROUND = (600, 1e-11)
+EXACT_SIZE = 4_000_000
+"""Rows x parameters up to which linear models of a robust loss are solved exactly: they are held in memory."""
 
 
 def select(
@@ -74,13 +80,14 @@ def _unequal(value: FloatArray, keep: int) -> list[int]:
 
 def _apart(where: FloatArray, value: FloatArray, keep: int) -> list[int]:
     """Ranks of the first `keep` starts (`where` in units of the distance) none of which is near an earlier one."""
-    picked = [0]
-    for rank in range(1, len(value)):
-        if len(picked) == keep or not np.isfinite(value[rank]):
-            break
-        if (np.abs(where[picked] - where[rank]).max(axis=1, initial=0.0) >= 1.0).all():
-            picked.append(rank)
-    return picked
+    where = where[np.isfinite(value)]
+    free = np.ones(len(where), np.bool_)
+    picked: list[int] = []
+    while len(picked) < keep and free.any():
+        picked.append(int(free.argmax()))
+        free &= (np.abs(where - where[picked[-1]]) >= 1.0).any(axis=1)
+        free[picked[-1]] = False
+    return picked or [0]
 
 
 class Stages:
@@ -183,48 +190,85 @@ class Stages:
     def thorough(self, rng: np.random.Generator, warm: Point | None) -> Found:
         """Many starts, narrowed in rounds, for formulas with many optima and long flat valleys.
 
-        Least squares on few rows, then on all; a loss that is not squared is also tried from starts that least squares has
-        not yet drawn into its own basins.  Half of the starts have their exponents near 0, where the optima of sums whose
-        terms nearly cancel lie.
+        Two searches by least squares, which is cheap; for a robust loss the second gives each row the weight that the best
+        fit so far gives it, so that other optima are found than those that outliers make for the first, and the loss is
+        also minimised from starts that least squares has not yet drawn into its own basins.
         """
         bent = int((~self.law.linear).sum())
-        count = min(40 + 14 * bent, MOST_STARTS)
-        half = [self._starts(n, rng, power) for n, power in ((count // 2, 1.0), (count - count // 2, CONCENTRATED))]
-        TL, TS = (np.concatenate(parts) for parts in zip(*half, strict=True))
-        thin = self.rows.thin(max(SEARCH_ROWS, 10 * len(self.law.slots)))
-        coarse = self.surrogate if thin is self.rows else self._thinned(thin, True)
-        scores = self._run(coarse, TL, TS, True, 16, 1e-5)
-        early = self._distinct(scores, TL, TS, 24)
-        TL, TS, _ = self._distinct(scores, TL, TS, 48)
-        scores = self._run(coarse, TL, TS, True, 40, 1e-5)
-        TL, TS, _ = self._distinct(scores, TL, TS, 14)
+        thin = self.rows.thin(COARSE_ROWS) if self.rows.n > 2 * COARSE_ROWS else self.rows
+        TL, TS = self._searched(self.rows, self._scattered(min(14 + 6 * bent, FIRST_STARTS), rng), 12, 7)
         TL, TS = _beside(warm, TL, TS)
         if self.surrogate is self.final:
-            return self.least_squares(TL, TS, True)
-        scores = self._run(self.surrogate, TL, TS, True, 40, 1e-5)
-        TL, TS, _ = self._distinct(scores, TL, TS, 6)
-        return self._narrow_robust(early, _beside(warm, TL, TS))
-
-    def _narrow_robust(self, early: Found, late: tuple[FloatArray, FloatArray]) -> Found:
-        """The recipe's own loss, from early starts where it is smooth (a wide threshold) and then with late ones."""
-        thin = self.rows.thin(COARSE_ROWS) if self.rows.n > 2 * COARSE_ROWS else self.rows
+            L, S = self._searched(self.rows, self._scattered(MORE_STARTS, rng), 12, 7)
+            return self.least_squares(np.concatenate([TL, L]), np.concatenate([TS, S]), True)
         on = self.final if thin is self.rows else self._thinned(thin, False)
         steps = deltas(on, self.recipe)
-        last = steps[min(2, len(steps) - 1)]
-        TL, TS = early[:2]
-        on.delta = 5.0 * last
-        scores = self._run(on, TL, TS, True, 20, 1e-4, 0.4)
-        TL, TS, _ = self._distinct(scores, TL, TS, 12)
-        TL, TS = np.concatenate([late[0], TL]), np.concatenate([late[1], TS])
-        on.delta = last
-        for limit, curvature, tolerance, keep in ROBUST_ROUNDS:
-            scores = self._run(on, TL, TS, True, limit, tolerance, curvature)
-            TL, TS, _ = self._distinct(scores, TL, TS, keep)
+        on.delta = steps[min(2, len(steps) - 1)]
+        best = self._narrowed(on, TL, TS, FIRST_ROUNDS)
+        rows = self.rows.weighted(self._row_weights(select(self.final.blocks, best[2], best[0], best[1], 1), on.delta))
+        TL, TS = self._scattered(MORE_STARTS, rng)
+        scores = self._run(self._thinned(self._few(rows), True), TL, TS, True, 16, 1e-5)
+        TL, TS, scores = self._distinct(scores, TL, TS, 32)
+        early = self._distinct(scores, TL, TS, 8)
+        late = self._searched(rows, (TL, TS), 14, 8)
+        TL, TS = (np.concatenate([best[k], late[k], early[k]]) for k in (0, 1))
+        TL, TS, _ = self._narrowed(on, TL, TS, ROUNDS)
+        scores = np.empty(0)
         for delta in deltas(self.final, self.recipe):
             self.final.delta = delta
-            for curvature in (SHARE_BEYOND, 1.0):
-                scores = self._run(self.final, TL, TS, True, 500, 1e-11, curvature)
+            scores = self._own(self.final, TL, TS, *LAST_ROUND)
         return TL, TS, scores
+
+    def _scattered(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Starts half of which have their exponents near 0, where the optima of sums whose terms nearly cancel lie."""
+        half = [self._starts(n, rng, power) for n, power in ((count // 2, 1.0), (count - count // 2, CONCENTRATED))]
+        return np.concatenate([half[0][0], half[1][0]]), np.concatenate([half[0][1], half[1][1]])
+
+    def _few(self, rows: Rows) -> Rows:
+        return rows.thin(max(SEARCH_ROWS, 10 * len(self.law.slots)))
+
+    def _searched(
+        self, rows: Rows, starts: tuple[FloatArray, FloatArray], middle: int, keep: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The best `keep` of starts by least squares on few of the rows, and of the best `middle` on more."""
+        TL, TS = starts
+        scores = self._run(self._thinned(self._few(rows), True), TL, TS, True, 48, 1e-5)
+        TL, TS, _ = self._distinct(scores, TL, TS, middle)
+        more = rows.thin(COARSE_ROWS)
+        scores = self._run(self.surrogate if more is self.rows else self._thinned(more, True), TL, TS, True, 60, 1e-5)
+        return self._distinct(scores, TL, TS, keep)[:2]
+
+    def _row_weights(self, best: Found, delta: float) -> FloatArray:
+        """(targets, rows) weights that reweighted least squares gives the squared residuals at a point."""
+        point = Point(best[0][0], best[1][0])
+        residual = self.final.residuals(predict_point(self.law, self.law.tapes, self.rows, self.final.blocks, point))
+        return np.asarray(delta / np.maximum(np.nan_to_num(np.abs(residual)), delta))
+
+    def _narrowed(
+        self, on: Objective, TL: FloatArray, TS: FloatArray, rounds: tuple[tuple[int, float, int], ...]
+    ) -> Found:
+        """The recipe's own loss, in rounds from which fewer and fewer starts go on."""
+        scores = np.empty(0)
+        for limit, tolerance, keep in rounds:
+            scores = self._own(on, TL, TS, limit, tolerance)
+            TL, TS, scores = self._distinct(scores, TL, TS, keep)
+        return TL, TS, scores
+
+    def _own(self, on: Objective, TL: FloatArray, TS: FloatArray, limit: int, tolerance: float) -> FloatArray:
+        """The recipe's own loss, in place: by exact linear models where it is robust and nothing is shared.
+
+        Not with penalties on logarithmic residuals: they pull affine parameters, which exact models do not damp, to where
+        the logarithm is undefined.
+        """
+        small = on.data[1][0].size * TL.shape[2] <= EXACT_SIZE
+        if on.loss == equations.HUBER and not self.law.shared and small and not (on.log and self.recipe.ridge):
+            scores, used = on.run_exact(TL, limit=limit, tolerance=tolerance)
+            self.spent += used
+            return scores
+        scores = np.empty(0)
+        for curvature in (SHARE_BEYOND, 1.0) if on.loss == equations.HUBER else (1.0,):
+            scores = self._run(on, TL, TS, True, limit, tolerance, curvature)
+        return scores
 
     def _distinct(self, scores: FloatArray, TL: FloatArray, TS: FloatArray, keep: int) -> Found:
         """The best starts that differ in some parameter that is not affine."""
