@@ -240,13 +240,13 @@ class Evaluator:
         matrices, ridge = normal_matrices(result, self.grounds.rows, program.recipe)
         deficient, effective = 0, 0.0
         pl = law.local
-        for H in matrices:
-            lost, used = _directions(H[:pl, :pl], ridge[:pl])
+        for H, own in zip(matrices, ridge, strict=True):
+            lost, used = _directions(H[:pl, :pl], own[:pl])
             deficient, effective = max(deficient, lost), effective + used
         if law.shared:
             for lo, hi in pairwise(result.blocks.problems):
                 reduced = np.sum([_reduced(H, pl) for H in matrices[lo:hi]], axis=0)
-                lost, used = _directions(reduced, ridge[pl:])
+                lost, used = _directions(reduced, ridge[lo, pl:])
                 deficient, effective = deficient + lost, effective + used
         return deficient, effective
 

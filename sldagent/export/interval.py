@@ -32,8 +32,7 @@ NAMES = (
     "BOX_HIGH",
     "LIMITS",
     "interval",
-    "parameters",
-    "level",
+    "_parameters",
     "_interval",
     "_beyond",
     "_variance",
@@ -70,7 +69,7 @@ HELPERS = (
         axis = []
         for k, logarithm, factor in BOX:
             if arguments[k] is None:
-                raise ValueError("an interval needs every variable whose range its distance is measured in")
+                raise ValueError(f"an interval needs argument {k + 1}: its distance beyond the training rows counts")
             x = np.broadcast_to(np.asarray(arguments[k], dtype=float), rows.shape)
             axis.append(np.log(x) if logarithm else x * factor)
         z = (np.stack(axis, axis=-1) - BOX_CENTRE) / BOX_SPREAD
@@ -94,7 +93,7 @@ HELPERS = (
                 for sign in (1.0, -1.0):
                     changed = {n: np.array(v) for n, v in PARAMETERS.items()}
                     changed[parameter][place] = value + sign * step
-                    ends.append(predict(*here, group=name, parameters=changed).reshape(-1, len(TARGETS)))
+                    ends.append(predict(*here, group=name, _parameters=changed).reshape(-1, len(TARGETS)))
                 J.append(np.nan_to_num((ends[0] - ends[1]) / (2.0 * step), nan=0.0, posinf=0.0, neginf=0.0))
             part = np.maximum(np.einsum("qnt,qr,rnt->nt", J, covariance, J), 0.0) if J else np.zeros((mine.sum(), 1))
             if target is None:
@@ -142,7 +141,7 @@ def interval_functions(document: Mapping[str, Any], arguments: Sequence[str]) ->
         arguments: of the file's ``predict``, without the group.
     """
     text = (
-        "Low and high ends of central intervals that hold a share `level` (a key of FACTORS) of new measurements: "
+        "Low and high ends of central intervals that hold a share 'level' (a key of FACTORS) of new measurements: "
         "residual noise, spread of the parameters, and growth of the error beyond the rows that the law was fitted on."
     )
     others = document.get("shortlist", ())
@@ -155,13 +154,14 @@ def interval_functions(document: Mapping[str, Any], arguments: Sequence[str]) ->
         text += "  Noise is that of the noise column's typical value."
     wrapped = textwrap.wrap(text, 104)
     listed = ", ".join(arguments)
+    level = "level" if "level" not in arguments else "level_"
     source = "\n".join(
         [
-            f"def interval({', '.join([*arguments, 'group=None', 'level=0.9'])}):",
+            f"def interval({', '.join([*arguments, 'group=None', f'{level}=0.9'])}):",
             f'    """{wrapped[0]}',
             *(f"    {line}" for line in wrapped[1:]),
             '    """',
-            f"    return _interval(({listed}{',' if len(arguments) == 1 else ''}), group, level)",
+            f"    return _interval(({listed}{',' if len(arguments) == 1 else ''}), group, {level})",
         ]
     )
     return [source, *(textwrap.dedent(text).strip() for text in HELPERS)]
@@ -190,6 +190,8 @@ def _matrix(values: Any) -> str:
     def text(part: Any) -> str:
         if isinstance(part, list):
             return f"[{', '.join(map(text, part))}]"
+        if math.isnan(part):
+            return "np.nan"
         return number(part) if math.isfinite(part) else f"{'-' if part < 0 else ''}np.inf"
 
     return f"np.array({text(array.tolist())}, dtype=float)"

@@ -202,7 +202,7 @@ def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flav
     arguments, local = list(names.variables.values()), names.local
     several = len(document["targets"]) > 1 or uses_targets(law)
     out = [
-        f"def predict({', '.join([*arguments, 'group=None', *(['parameters=PARAMETERS'] if intervals else [])])}):",
+        f"def predict({', '.join([*arguments, 'group=None', *(['_parameters=PARAMETERS'] if intervals else [])])}):",
         *_predict_docstring(document, law, names),
     ]
     out += [f"    {local['rows']} = _group_index(group)"]
@@ -213,7 +213,7 @@ def _predict(document: Mapping[str, Any], law: Law, names: _Names, flavour: Flav
         out.append(f"    {local['place']} = {flavour.place.format(', '.join(used))}")
     for argument in used:
         out.append(f"    {argument} = {flavour.variable.format(argument, place=local['place'])}")
-    table = "parameters" if intervals else "PARAMETERS"
+    table = "_parameters" if intervals else "PARAMETERS"
     for p in law.parameters:
         rows = "0" if p.scope == "shared" else local["rows"]
         value = flavour.parameter.format(f"{table}[{literal(p.name)}][{rows}]", place=local["place"])

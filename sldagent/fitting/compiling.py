@@ -2,8 +2,8 @@
 
 Compiling is what a first user waits for.  numba optimises every function and emits its machine code, then links the code of
 all callees into the caller, optimises all of it again and emits it again, level by level.  Kernels that only other kernels
-call (`INNER`) are therefore compiled by `LinkedCompiler`, which stops at their intermediate code; the two entries from
-Python optimise and emit what they link.  Only those two are cached, with everything in them.
+call (`INNER`) are therefore compiled by `LinkedCompiler`, which stops at their intermediate code; the entries from
+Python optimise and emit what they link.  Only those are cached, with everything in them.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def entry(function: Callable[..., Any]) -> Any:
     """
     options = {**SHARED, "cache": CACHED, "no_cfunc_wrapper": True}
     dispatcher: Any = njit(**options)(function)
-    if CACHED:
+    if CACHED and hasattr(dispatcher, "_cache"):  # not where numba is switched off
         dispatcher._cache._cache_file._source_stamp = SOURCES
     return dispatcher
 

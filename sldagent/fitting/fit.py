@@ -151,16 +151,29 @@ def _unusable(objective: Objective, rows: Rows) -> str:
 
 
 def normal_matrices(result: FitResult, rows: Rows, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Newton matrices (blocks, p, p) of the recipe's loss at a fit, penalties included, and the penalties (p,).
+    """Gauss-Newton matrices of the recipe's loss at a fit, penalties included, and the penalties' part of their diagonals.
 
-    Shrinkage counts as a penalty with the groups' mean held fixed.
+    Both by block, (blocks, p, p) and (blocks, p), in the engine's space; a shared parameter's penalty stands in every block
+    of its problem, but counts in the first one's matrix.  Shrinkage is a penalty with the groups' mean held fixed.
     """
-    law = result.law
+    law, blocks, point = result.law, result.blocks, result.point
     objective = Objective(law, rows, recipe, surrogate=False)
     objective.delta = last_delta(objective, recipe)
-    matrices, penalties = objective.bordered(result.point)[1][0], objective.spec[equations.RIDGE] * objective.share
+    matrices = objective.bordered(point)[1][0]
+    problem = np.repeat(np.arange(len(blocks.problems) - 1), np.diff(blocks.problems))
+    theta = np.concatenate([point.local, point.shared[problem]], axis=1)
+    slope = np.where(law.transform == 1, np.exp(np.minimum(theta, 300.0)), 1.0)
+    penalties = objective.spec[equations.RIDGE] * objective.share * slope**2
     if result.shrinkage is not None:
-        every = np.arange(len(penalties))
+        every = np.arange(len(law.slots))
         matrices[:, every, every] += result.shrinkage
-        penalties += result.shrinkage
+        penalties = penalties + result.shrinkage
     return matrices, penalties
+
+
+def scalar_penalties(result: FitResult, rows: Rows, recipe: Recipe) -> FloatArray | None:
+    """(scalars,) the penalties of `normal_matrices` in the order of `Linearised.J`; None where there are none."""
+    if not recipe.ridge and result.shrinkage is None:
+        return None
+    local, penalties = result.law.local, normal_matrices(result, rows, recipe)[1]
+    return np.concatenate([penalties[:, :local].ravel(), penalties[result.blocks.problems[:-1], local:].ravel()])

@@ -44,7 +44,7 @@ class Objective:
         self.log = False
         self.delta = recipe.delta
         unit = np.ones_like(Y) if recipe.space == "raw" else 1.0 / np.maximum(np.abs(Y), 1e-300)
-        square = (W * unit) ** 2
+        self.square = (W * unit) ** 2
         if not surrogate:
             if recipe.space == "log":
                 if (Y <= 0.0).any():
@@ -55,13 +55,22 @@ class Objective:
                 self.loss = equations.HUBER
         self.data = (law.tapes.matrix(rows), np.stack([Y, W, unit]))
         self.blocks = make_blocks(law, rows)
-        self.scale = float(target_variance(Y, ((W * unit) ** 2)[None], rows.count[None])[0])
-        given = square[None], rows.count[None], np.array([self.scale])
-        ridge = ridge_weights(law, rows, recipe, *given)[0] if recipe.ridge else np.zeros(law.local + law.shared)
-        self.typical = deviation(self.data[1]) if recipe.loss == "absolute" and not surrogate else 0.0
-        none = np.zeros_like(ridge)
-        self.spec = np.stack([law.transform, law.lower, law.upper, ridge, law.linear, none, none]).astype(float)
+        none = np.zeros(law.local + law.shared)
+        self.spec = np.stack([law.transform, law.lower, law.upper, none, law.linear, none, none]).astype(float)
         self.tape = law.tapes.kernel_arrays()
+        self.typical = 1.0 if recipe.loss == "absolute" and not surrogate else 0.0
+        self.standardise(law, rows, recipe, np.ones_like(rows.count))
+
+    def standardise(self, law: CompiledLaw, rows: Rows, recipe: Recipe, factors: FloatArray) -> None:
+        """Spread of the targets and weights of the penalties where rows count `factors` (targets, rows) times."""
+        Y, W, unit = self.data[1]
+        count, square = rows.count * factors, self.square * factors
+        self.scale = float(target_variance(Y, ((W * unit) ** 2)[None], count[None])[0])
+        if recipe.ridge:
+            given = square[None], count[None], np.array([self.scale])
+            self.spec[equations.RIDGE, : len(law.slots)] = ridge_weights(law, rows, recipe, *given)[0]
+        if self.typical:
+            self.typical = deviation(Y, unit, count)
 
     def shrink(self, law: CompiledLaw, penalties: Shrinkage) -> None:
         """Add the means of shrunk parameters as shared ones that no row depends on, and the pull towards them."""
@@ -105,7 +114,7 @@ class Objective:
         for k in range(0, len(TL), size):
             if self.clock is not None and self.clock.over():
                 break
-            where = (self.tape, self.data, self.blocks.arrays(), TL[k : k + size], self.spec)
+            where = (self.tape, self.data, self.blocks.arrays(), TL[k : k + size], self._spec())
             out[k : k + size], count = minimise_blocks(*where, (self.log, float(self.delta)), limit, tolerance, work)
             spent += int(count)
         return out, spent
@@ -134,23 +143,32 @@ class Objective:
         rule = (self.loss, self.log, float(self.delta), curvature)
         work = equations.workspace(self.tape[1].shape[1], p)
         where = (self.tape, self.data, self.blocks.arrays(), problems)
+        values, count = solver.minimise_all(*where, TL, TS, self._spec(), rule, *how, work, normal)
+        return values, int(count), normal
+
+    def _spec(self) -> FloatArray:
+        """`spec` with the penalties of the present threshold."""
         spec = self.spec.copy()
         spec[[equations.RIDGE, equations.SHRINK]] *= self.share
-        values, count = solver.minimise_all(*where, TL, TS, spec, rule, *how, work, normal)
-        return values, int(count), normal
+        return spec
 
 
 def deltas(objective: Objective, recipe: Recipe) -> list[float]:
     """Thresholds of the Huber loss, in order: absolute loss is reached by shrinking it."""
     if recipe.loss != "absolute":
         return [recipe.delta]
-    return [deviation(objective.data[1]) * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
+    return [objective.typical * 10.0**-k for k in (1, 2, 3, 4, 5, 6, 7)]
 
 
-def deviation(table: FloatArray) -> float:
-    """Mean absolute residual of the targets' means, from the targets, weights and units (3, targets, rows) of residuals."""
-    Y, _, unit = table
-    return float(np.mean(unit * np.abs(Y - Y.mean(axis=1, keepdims=True)))) or 1.0
+def deviation(Y: FloatArray, unit: FloatArray, count: FloatArray) -> float:
+    """Mean absolute residual of the targets' means; 1 where there is none.
+
+    Args:
+        Y, unit, count: (targets, rows) targets, units of their residuals, and how often every row counts.
+    """
+    n = count.sum(axis=1, keepdims=True)
+    centre = Y - (count * Y).sum(axis=1, keepdims=True) / np.where(n > 0.0, n, 1.0)
+    return float((count * unit * np.abs(centre)).sum() / max(n.sum(), 1e-300)) or 1.0
 
 
 def last_delta(objective: Objective, recipe: Recipe) -> float:

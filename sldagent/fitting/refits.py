@@ -58,6 +58,8 @@ def refit(
         objective.data[1][1] = base * np.sqrt(factors)
         if drawn is not None:
             _replace(objective, recipe, next(drawn))
+        if recipe.ridge or recipe.loss == "absolute":
+            objective.standardise(law, rows, recipe, factors)
         TL, TS = warm.local[None].copy(), warm.shared[None].copy()
         total, spent = _polish(objective, recipe, TL, TS, plain)
         point = Point(TL[0], TS[0])

@@ -11,7 +11,7 @@ has no column to standardise by.  It is taken as a pure number, such as an expon
 the variance of the target.  This is free of all units for exponents; an amplitude like A has the unit of its power law, so
 divide N by a typical value before penalising it.
 
-Residuals of the spaces relative and log are those of f / |y|, so columns and targets are divided by |y| there.
+In the spaces relative and log, where residuals are those of f / |y|, variances are taken with weights 1 / y**2.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from sldagent.fitting.solver import _affine, _projected
 
 STEPS = 6
 """Newton steps on one linear model: more gain nothing, since the model itself is only good for one step."""
-
 LEAST = 1e-13
 """Share of the diagonal of reweighted least squares that is added, since the rows inside may be fewer than parameters."""
 
@@ -192,9 +191,9 @@ def _line(u, v, c, delta, linear, square):  # type: ignore[no-untyped-def]
 def _solve(model, c, delta, x, spec, idx, d, buffers):  # type: ignore[no-untyped-def]
     """d[idx] that minimises Huber's loss of r + J'd plus linear'd + d'diag(square)d / 2, with x + d in the box.
 
-    Returns the least value.  `model` is (r, J, linear, square).
+    Returns the least value, plus the constant.  `model` is (r, J, linear, square, constant).
     """
-    r, J, linear, square = model
+    r, J, linear, square, constant = model
     H, packed, small, long = buffers
     g, step, at, least = small[0], small[1], small[2], small[3]
     u, v, w = long[0], long[1], long[2]
@@ -233,7 +232,7 @@ def _solve(model, c, delta, x, spec, idx, d, buffers):  # type: ignore[no-untype
         value = new
         if gain <= (1e-3 if t == 1.0 else 1e-5) * (start - value) or gain <= 1e-13 * value:
             break
-    return value
+    return value + constant[0]
 
 
 @njit(**INNER)
@@ -261,11 +260,12 @@ def _squares(J, w, idx, out):  # type: ignore[no-untyped-def]
 
 @njit(**INNER)
 def _evaluate(where, theta, spec, rule, kind, work, c, model):  # type: ignore[no-untyped-def]
-    """Fill `model` (r, J, linear, square) at theta; returns the objective, +inf where a residual is undefined."""
+    """Fill `model` (see `_solve`) at theta; returns the objective, +inf where a residual is undefined."""
     tape, data, segments, s0, s1 = where
     log_space, delta = rule
     _linearise(tape, data, segments, s0, s1, theta, spec, log_space, kind, work, model[0], model[1])
-    total = _loss(model[0], c, delta) + _ridge(theta, spec, model[2], model[3])
+    model[4][0] = _ridge(theta, spec, model[2], model[3])
+    total = _loss(model[0], c, delta) + model[4][0]
     return total if total < math.inf else math.inf
 
 
@@ -331,8 +331,8 @@ def _minimise_block(where, theta, spec, rule, limit, tolerance, work):  # type: 
     p = theta.shape[0]
     c = _row_weights(where[1], where[2], where[3], where[4])
     n = c.shape[0]
-    model = (np.empty(n), np.empty((p, n)), np.zeros(p), np.zeros(p))
-    other = (np.empty(n), np.empty((p, n)), np.zeros(p), np.zeros(p))
+    model = (np.empty(n), np.empty((p, n)), np.zeros(p), np.zeros(p), np.zeros(1))
+    other = (np.empty(n), np.empty((p, n)), np.zeros(p), np.zeros(p), np.zeros(1))
     buffers = (np.zeros((p, p)), np.empty((p, n)), np.zeros((4, p)), np.empty((3, n)))
     H, A, skip = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p, np.bool_)
     scale, extra, x, d, square = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
@@ -374,7 +374,7 @@ def _minimise_block(where, theta, spec, rule, limit, tolerance, work):  # type: 
             square[q] = model[3][q] + 1.0
             if scale[q] > 0.0:
                 square[q] = model[3][q] + extra[q] / scale[q] ** 2 * (1.0 if spec[LINEAR, q] == 1.0 else damping)
-        expected = _solve((model[0], model[1], model[2], square), c, delta, theta, spec, every, d, buffers)
+        expected = _solve((model[0], model[1], model[2], square, model[4]), c, delta, theta, spec, every, d, buffers)
         _move(trial, theta, d, every, spec)
     return obj, count
 

@@ -245,7 +245,7 @@ def minimise_all(tape, data, blocks, problems, TL, TS, spec, rule, inner, limit,
 
     `problems` (np + 1,) bounds the blocks of each problem; TL (starts, blocks, pl) and TS (starts, problems, ps) are updated
     in place.  Returns objectives (starts, problems) and the number of evaluations; `normal` gets the matrices of the last
-    start.  It is the only entry from Python (with `limit` 1 it evaluates): every further one would be compiled apart.
+    start.  With `limit` 1 it evaluates.
     """
     out = np.empty((TL.shape[0], problems.shape[0] - 1))
     total = 0

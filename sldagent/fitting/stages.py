@@ -240,6 +240,8 @@ class Stages:
 
     def _row_weights(self, best: Found, delta: float) -> FloatArray:
         """(targets, rows) weights that reweighted least squares gives the squared residuals at a point."""
+        if self.final.loss == equations.SQUARED:
+            return np.ones_like(self.rows.Y)
         point = Point(best[0][0], best[1][0])
         residual = self.final.residuals(predict_point(self.law, self.law.tapes, self.rows, self.final.blocks, point))
         return np.asarray(delta / np.maximum(np.nan_to_num(np.abs(residual)), delta))

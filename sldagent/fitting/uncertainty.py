@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sldagent.fitting.fit import scalar_penalties
 from sldagent.fitting.result import FitResult, Point, collect, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.laws.program import Recipe
@@ -49,16 +50,13 @@ def standard_errors(result: FitResult, rows: Rows, recipe: Recipe) -> dict[str, 
 
     The sandwich (J'WJ)^-1 (J'W R^2 W J) (J'WJ)^-1 with the small-sample factor n / (n - p), where W are the weights of the
     squared residuals (Huber weights for robust losses) and R the residuals (Huber 1967, White 1980): valid when the noise
-    differs between rows.  Parameters on the engine's log scale are brought back by the delta method.
+    differs between rows.  Penalties add to the curvature.  Parameters on the engine's log scale are brought back by the
+    delta method.
     """
     law = result.law
     lines = linearise(result, rows, recipe)
     n, p = lines.J.shape
-    penalty = np.zeros(p)
-    if result.shrinkage is not None:
-        own = np.tile(result.shrinkage[: law.local], len(result.point.local))
-        penalty[: own.size] = own  # the groups' mean held fixed
-    inverse, loose = lines.inverse(penalty)
+    inverse, loose = lines.inverse(scalar_penalties(result, rows, recipe))
     score = lines.J * (lines.weight * lines.residual)[:, None]
     covariance = inverse @ (score.T @ score) @ inverse * (n / max(n - p, 1))
     # a parameter that leans on a dropped direction is not determined

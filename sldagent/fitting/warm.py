@@ -8,7 +8,10 @@ import numpy as np
 
 
 def warm() -> float:
-    """Run every kernel on a tiny fit; returns the seconds it took (about 20 s of compilation once, then the disk cache)."""
+    """Run the kernels on a tiny fit; returns the seconds it took (about 10 s of compilation once, then the disk cache).
+
+    Those of `robust` are compiled when a thorough fit first asks for them.
+    """
     started = time.perf_counter()
     from sldagent.fitting.fit import fit_rows
     from sldagent.fitting.graph import Layout

@@ -13,13 +13,13 @@ from sldagent.errors import FitError, TableError
 from sldagent.evaluation.evaluate import Evaluator
 from sldagent.evaluation.grounds import cell_ids
 from sldagent.evaluation.result import CutScore
-from sldagent.fitting.fit import normal_matrices
+from sldagent.fitting.fit import scalar_penalties
 from sldagent.fitting.fixed import fixed
 from sldagent.fitting.result import FitResult, Point, collect, make_blocks, predict_point
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import CompiledLaw, compile_law, layout_of
 from sldagent.fitting.uncertainty import Linearised, linearise
-from sldagent.laws.program import Program, Recipe
+from sldagent.laws.program import Program
 from sldagent.tasks.cuts import blind_cuts, targeted_cuts
 from sldagent.tasks.levels import log_axis, scale_indices
 from sldagent.tasks.task import Cut, Task
@@ -70,7 +70,7 @@ def measure(
     if not result.ok:
         raise FitError(f"no interval: on the rows of '{task.name}' {result.failure}")
     lines = linearise(result, rows, program.recipe)
-    penalty = _penalty(law, rows, program.recipe, result)
+    penalty = scalar_penalties(result, rows, program.recipe)
     inverse, _ = lines.inverse(penalty)
     leverage = np.clip(np.einsum("ij,jk,ik->i", lines.J, inverse, lines.J) * lines.weight, 0.0, MAX_LEVERAGE)
     covariance = _covariance(lines, inverse, leverage, cell_ids(task)[rows.order], rows.n)
@@ -114,15 +114,6 @@ def point_of(law: CompiledLaw, rows: Rows, parameters: Mapping[str, FloatArray])
 def _index(law: CompiledLaw, name: str, element: tuple[int, ...], target: int) -> tuple[int, ...]:
     axis = law.target_axis[name]
     return element if target <= 0 else (*element[:axis], target, *element[axis + 1 :])
-
-
-def _penalty(law: CompiledLaw, rows: Rows, recipe: Recipe, result: FitResult) -> FloatArray | None:
-    """(scalars,) curvature of the penalties, in the order of `Linearised.J`."""
-    if not recipe.ridge and result.shrinkage is None:
-        return None
-    ridge = normal_matrices(result, rows, recipe)[1]
-    nb, problems = len(result.blocks.group), len(result.blocks.problems) - 1
-    return np.concatenate([np.tile(ridge[: law.local], nb), np.tile(ridge[law.local :], problems)])
 
 
 def _covariance(lines: Linearised, inverse: FloatArray, leverage: FloatArray, cells: IntArray, n: int) -> FloatArray:

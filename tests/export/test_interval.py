@@ -107,3 +107,12 @@ def test_a_law_without_uncertainty_has_no_interval(law: Fitted) -> None:
     document = {k: v for k, v in law.complete_document().items() if k != "uncertainty"}
     text = export_law(document, "python")
     assert "def interval" not in text and "parameters=PARAMETERS" not in text
+
+
+def test_a_variable_may_have_the_name_of_an_argument() -> None:
+    table = rows().rename(columns={"N": "level"})
+    law = sldagent.fit(table, "E + A*level**-a + B*D**-b", target="loss", variables="level,D")
+    module, value = load(law), law.predict(table, interval=0.9)
+    np.testing.assert_allclose(module["predict"](level=table["level"], D=table["D"]), value.value)
+    low, high = module["interval"](table["level"], table["D"], level_=0.9)
+    np.testing.assert_allclose([low, high], [value.low, value.high], rtol=1e-6)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from sldagent.fitting.fit import fit_rows, normal_matrices
 from sldagent.fitting.public import fit_program, predict
+from sldagent.fitting.refits import refit
+from sldagent.fitting.result import Effort
 from sldagent.fitting.ridge import fixed_columns
 from sldagent.fitting.rows import Rows
 from sldagent.fitting.tape import compile_law, layout_of
@@ -112,7 +115,7 @@ def test_groups_are_standardised_about_their_own_means():
     rows, recipe = Rows.of_task(task), Recipe(ridge=(("b", 4.0),))
     shared = fit_rows(law, rows, recipe, np.random.default_rng(0))
     q = [name for name, _ in law.slots].index("b")
-    assert normal_matrices(shared, rows, recipe)[1][q] == pytest.approx(4.0 * np.var(x), rel=1e-12)
+    assert normal_matrices(shared, rows, recipe)[1][:, q] == pytest.approx(4.0 * np.var(x), rel=1e-12)
 
 
 def test_absolute_loss_with_a_penalty_is_its_own_optimum():
@@ -169,6 +172,62 @@ def test_a_program_with_a_penalty_reports_it_in_its_normal_matrices():
     result = fit_rows(law, rows, program.recipe, np.random.default_rng(0))
     matrices, penalties = normal_matrices(result, rows, program.recipe)
     plain, _ = normal_matrices(result, rows, Recipe())
-    np.testing.assert_allclose(matrices[0] - plain[0], np.diag(penalties), atol=1e-8 * matrices.max())
+    np.testing.assert_allclose(matrices[0] - plain[0], np.diag(penalties[0]), atol=1e-8 * matrices.max())
     q = [name for name, _ in law.slots].index("q")
-    assert penalties[q] == pytest.approx(2.0 * np.var(np.log(N) * np.log(D)), rel=1e-12)
+    assert penalties[0, q] == pytest.approx(2.0 * np.var(np.log(N) * np.log(D)), rel=1e-12)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_absolute_loss_with_a_penalty_on_an_exponent_reaches_the_same_optimum(thorough):
+    """The penalty follows the threshold in exact linear models too."""
+    N = np.geomspace(10, 1e4, 40)
+    y = 1.5 + 8 * N**-0.4 + 0.02 * np.random.default_rng(3).standard_t(2, 40)
+    task = make_task({"N": N}, y)
+    text = 'def law(N, E, A, a):\n    return E + A*N**-a\nparameters = {"E": real(), "A": real(), "a": interval(0, 2)}'
+    recipe = Recipe("absolute", "raw", ridge=(("a", 0.1),))
+    law, rows = compile_law(parse_program(text).law, layout_of(task)), Rows.of_task(task)
+    fit = fit_rows(law, rows, recipe, np.random.default_rng(0), effort=Effort(thorough=thorough))
+    typical = np.mean(np.abs(y - y.mean()))
+    E, A, a = (float(fit.parameters[k][0]) for k in ("E", "A", "a"))
+
+    def loss(p):
+        residual = np.abs(p[0] + p[1] * N ** -p[2] - y)
+        return residual.sum() + 0.5 * 0.1 * np.var(y) * p[2] ** 2 / typical
+
+    oracle = minimize(loss, [E, A, a], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4000}).fun
+    assert loss([E, A, a]) <= oracle * (1 + 1e-5)
+    assert 0.2 < a < 0.6
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_a_refit_to_resampled_rows_is_the_fit_of_the_repeated_rows(loss):
+    rng = np.random.default_rng(8)
+    x = rng.uniform(0, 4, 14)
+    y = 1 + 2 * x + rng.normal(size=14)
+    count = rng.multinomial(14, np.full(14, 1 / 14))
+    text = 'def law(x, c, a):\n    return c + a*x\nparameters = {"c": real(), "a": real()}'
+    recipe = Recipe(loss, "raw", ridge=(("a", 5.0),))
+    task = make_task({"x": x}, y)
+    law, rows = compile_law(parse_program(text).law, layout_of(task)), Rows.of_task(task)
+    whole = fit_rows(law, rows, recipe, np.random.default_rng(0))
+    found = refit(law, rows, recipe, whole.point, [count[None].astype(float)])[0]
+    again = make_task({"x": np.repeat(x, count)}, np.repeat(y, count))
+    repeated = fit_rows(law, Rows.of_task(again), recipe, np.random.default_rng(0))
+    assert found.parameters["a"][0] == pytest.approx(repeated.parameters["a"][0], rel=1e-5)
+
+
+def test_a_penalty_counts_alike_whether_the_engine_fits_a_logarithm_or_not():
+    """The penalties of `normal_matrices` are what they add to the matrices, in the engine's space."""
+    N = np.geomspace(10, 1e5, 60)
+    task = make_task({"N": N}, 1.5 + 3 * N**-0.05)
+    rows = Rows.of_task(task)
+    for kind in ("positive()", "interval(0, 2)"):
+        text = f'def law(N, E, A, a):\n    return E + A*N**-a\nparameters = {{"E": real(), "A": real(), "a": {kind}}}'
+        law = compile_law(parse_program(text).law, layout_of(task))
+        free, recipe = Recipe(), Recipe(ridge=(("a", 10.0),))
+        fit = fit_rows(law, rows, recipe, np.random.default_rng(0))
+        with_penalty, penalties = normal_matrices(fit, rows, recipe)
+        without, _ = normal_matrices(fit, rows, free)
+        added = np.diagonal(with_penalty - without, axis1=1, axis2=2)
+        np.testing.assert_allclose(added, penalties, rtol=1e-6, atol=1e-9 * np.abs(with_penalty).max())
+        assert penalties.max() > 0.0

@@ -112,7 +112,7 @@ def test_penalties_reach_the_normal_matrices():
     with_pull, penalties = normal_matrices(result, rows, p.recipe)
     without, _ = normal_matrices(replace(result, shrinkage=None), rows, p.recipe)
     names = [s[0] for s in result.law.slots]
-    assert penalties[names.index("a")] == pytest.approx(2.0 * np.mean((y - y.mean()) ** 2))
+    assert penalties[:, names.index("a")] == pytest.approx(2.0 * np.mean((y - y.mean()) ** 2))
     every = np.arange(3)
     added = (with_pull - without)[:, every, every]
     np.testing.assert_allclose(added, np.broadcast_to(penalties, added.shape), rtol=1e-6, atol=1e-12)
