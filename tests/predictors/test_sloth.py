@@ -244,17 +244,6 @@ def test_draws_are_those_of_torch() -> None:
     assert link["w2"].shape == (3, 10, 10) and not np.allclose(link["w2"][0], link["w2"][1])
 
 
-@pytest.mark.parametrize("shapes", [((3, 2), (37, 2), (1, 6), (2, 6)), ((1, 1), (20, 1), (1, 1)), ((3, 1), (3, 1))])
-def test_torch_agrees(shapes: tuple[tuple[int, ...], ...]) -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    torch.manual_seed(7)
-    draws = TorchDraws(7)
-    for shape in shapes:
-        assert draws.normal(*shape) == pytest.approx(torch.normal(0, 1, size=shape).numpy(), abs=1e-5)
-    layer = torch.nn.Linear(10, 10)
-    assert draws.uniform(10**-0.5, 10, 10) == pytest.approx(layer.weight.detach().numpy(), abs=1e-6)
-
-
 def test_a_single_benchmarks_floor_can_be_trained() -> None:
     logs = np.linspace(-2.0, 3.0, 24)
     scores = (0.3 + 0.7 / (1.0 + np.exp(-2.0 * logs)))[:, None]
