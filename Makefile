@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	sed '/^# Extras/,$$d' requirements.lock > $(VENV)/base.lock
 	$(PIP) install -q --no-compile --require-hashes -r $(VENV)/base.lock
 	$(PIP) install -q --no-compile --no-deps --no-build-isolation -e .
-	@echo "compiling the fitting kernels (once, about half a minute)"
+	@echo "compiling the fitting kernels (once, 10 to 20 s)"
 	@$(BIN)/python -c "from sldagent.fitting.warm import warm; warm()"
 	@touch $@
 

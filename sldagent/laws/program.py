@@ -43,7 +43,7 @@ class Recipe:
     delta: float = 1e-3
     """Threshold of the Huber loss, in units of the residual."""
     starts: int = 16
-    """Random starts screened per fit, on top of any warm start."""
+    """Random starts screened per fit, on top of any warm start; a thorough fit takes a number of its own."""
     ridge: tuple[tuple[str, float], ...] = ()
     """(parameter, weight): penalty on squares in standardised units, where a weight counts rows; see
     `sldagent.fitting.ridge`."""

@@ -238,15 +238,16 @@ def _growth(
         scores = evaluator.evaluate(program).cuts
     grounds = evaluator.grounds
     reach = {cut.name: _distance(task, cut) for cut in cuts}
-    known = {cut.name: _explained(cut, rows, grounds.scale, *at) for cut in cuts}
+    beyond = {score.cut for score in scores if reach.get(score.cut, 0.0) >= MIN_REACH and np.isfinite(score.log_mse)}
+    known = {cut.name: _explained(cut, rows, grounds.scale, *at) for cut in cuts if cut.name in beyond}
     inside = np.mean((residuals.plain * rows.weight / grounds.scale[:, rows.group]) ** 2, axis=1)
     growth, told = none.copy(), []
     for t, target in enumerate(task.targets):
         sums: dict[str, list[float]] = {}
         for score in scores:
-            distance = reach.get(score.cut, 0.0)
-            if score.target != target.name or distance < MIN_REACH or not np.isfinite(score.log_mse):
+            if score.target != target.name or score.cut not in known or not np.isfinite(score.log_mse):
                 continue
+            distance = reach[score.cut]
             held = float(np.exp(score.log_mse))
             part = sums.setdefault(score.variable, [0.0, 0.0])
             part[0] += max(held - float(inside[t] + known[score.cut][t]), 0.0)
